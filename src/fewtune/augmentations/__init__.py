@@ -1,0 +1,1 @@
+"""Variations of training rows: one file each."""

@@ -1,0 +1,1 @@
+"""Documents, pages and transcripts to examples: one file each."""

@@ -1,0 +1,1 @@
+"""The settings of a fit, each with its reason."""

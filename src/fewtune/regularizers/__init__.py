@@ -1,0 +1,1 @@
+"""What is changed in training to protect the base: one file each."""

@@ -1,0 +1,1 @@
+"""Run folders to pages; no torch is needed to read a run."""

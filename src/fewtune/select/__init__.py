@@ -1,0 +1,1 @@
+"""Controls, trials, the dial and the verdict."""

@@ -1,0 +1,1 @@
+"""How an example becomes tensors, a loss, a prediction and a headline measure: one file each."""
