@@ -1,4 +1,4 @@
-"""The exceptions of fewtune, each of which says what was expected, what came, where, and what to do.
+"""The exceptions of fewtune: each says what was expected, what came, where, and what to do.
 
 ::
 
@@ -40,8 +40,8 @@ class FewtuneError(Exception):
 
     Examples
     --------
-    >>> print(FewtuneError("2 classes or more", "1 class", "calls.csv", "Add rows of another class"))
-    Expected 2 classes or more. Got 1 class (calls.csv). Add rows of another class.
+    >>> print(FewtuneError("2 classes or more", "1 class", "calls.csv", "Add another class"))
+    Expected 2 classes or more. Got 1 class (calls.csv). Add another class.
     """
 
     exit_code = 2
@@ -80,8 +80,8 @@ class MissingExtra(FewtuneError):
 
     Examples
     --------
-    >>> print(MissingExtra.named("pyarrow", "hub", "reading parquet"))
-    Expected the package pyarrow for reading parquet. Got no such package. Run: pip install 'fewtune[hub]'.
+    >>> print(MissingExtra.named("pyarrow", "hub", "parquet"))
+    Expected the package pyarrow for parquet. Got no such package. Run: pip install 'fewtune[hub]'.
     """
 
     @classmethod

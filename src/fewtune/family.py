@@ -1,8 +1,8 @@
 """A family: the folder whose every file is one member, found by name and loaded when it is used.
 
-The name of the file is the member's name in YAML and on the command line, and the first line of the
-file's docstring is its help. Listing a family reads file names only; help reads source text; nothing
-is imported until a member is used. A user's own member joins as ``package.module:Class``.
+The name of the file is the member's name in YAML and on the command line, and the first line of
+the file's docstring is its help. Listing a family reads file names only; help reads source text;
+nothing is imported until a member is used. A user's own member joins as ``package.module:Class``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,116 @@
+"""Where a run happens: versions, commit, device, threads and seeds, written into every run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["bf16_is_native", "describe", "device_name", "seed_everything", "versions"]
+
+PACKAGES = (
+    "fewtune",
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "tokenizers",
+    "safetensors",
+    "scikit-learn",
+    "numpy",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the installed version of every package that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _commit() -> str:
+    """Return the commit of the source tree that fewtune runs from, or ``released``."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return "released"
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+def device_name() -> str:
+    """Return ``cuda``, ``mps`` or ``cpu``, the best that is here; ``FEWTUNE_DEVICE`` overrides."""
+    import torch
+
+    wanted = os.environ.get("FEWTUNE_DEVICE")
+    if wanted:
+        return wanted
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
+
+
+def bf16_is_native(device: str) -> bool:
+    """Return whether ``device`` multiplies bfloat16 matrices in hardware.
+
+    Where it does not, autocast only adds conversions.
+    """
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported()
+    if device == "cpu":
+        # torch keeps these two probes private, so a version without them counts as "no".
+        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    return False
+
+
+def seed_everything(seed: int) -> None:
+    """Seed python, numpy and torch (every device)."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def describe(seed: int) -> dict[str, Any]:
+    """Return what is needed to repeat a run elsewhere, as plain values."""
+    import torch
+
+    device = device_name()
+    accelerator = torch.cuda.get_device_name(0) if device.startswith("cuda") else ""
+    return {
+        "versions": versions(),
+        "commit": _commit(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "device": device,
+        "accelerator": accelerator,
+        "bf16": bf16_is_native(device),
+        "threads": torch.get_num_threads(),
+        "seed": seed,
+        "command": " ".join(sys.argv),
+    }

@@ -1,0 +1,265 @@
+"""What a task is: examples to tensors, the loss, predictions, and the headline measure.
+
+Every loss is a cross-entropy over *units*: the supervised tokens of a text, or one a row for a
+class. ``hidden`` gives the model's state at each unit and ``read`` turns states into logits; so
+regularizers that weigh, mask or compare units work on every task, and logits exist only where they
+are supervised.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from fewtune.data.batches import chunks
+from fewtune.family import Family
+from fewtune.models.load import Source
+from fewtune.records import Example, Shape
+from fewtune.tasks.outcomes import Outcomes, group_numbers
+
+__all__ = ["TASKS", "Batch", "Row", "Task", "TaskSettings", "inference"]
+
+SLICE = 2048
+"""Units whose logits are held at once while measuring."""
+
+
+class TaskSettings(BaseModel):
+    """How examples become tensors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_length: int = Field(0, ge=0, description="most tokens of a row; 0: what the model can take")
+    truncation: Literal["refuse", "left", "right"] = Field(
+        "refuse", description="generation: refuse a longer row, or cut it on one side"
+    )
+    pooling: Literal["auto", "mean", "first", "last"] = Field(
+        "auto",
+        description="classification: token states to one state; auto: the model's own, else mean",
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread evenly")
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="dropout while training; empty: the model's own"
+    )
+    max_new_tokens: int = Field(
+        0, ge=0, description="generation: longest answer; 0: twice the longest trained one"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An encoded example.
+
+    Attributes
+    ----------
+    example
+        Where it came from.
+    ids
+        Token ids.
+    labels
+        Generation: the id expected at each position, ``IGNORED`` elsewhere.
+    label
+        Classification: class number; -1 where unknown.
+    bytes
+        UTF-8 bytes of the target text (generation).
+    """
+
+    example: Example
+    ids: tuple[int, ...]
+    labels: tuple[int, ...] = ()
+    label: int = -1
+    bytes: int = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens of the row: what it costs in a batch."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as tensors.
+
+    Attributes
+    ----------
+    inputs
+        What the model is given, by argument name.
+    targets
+        Class or token id expected at each unit, int64 of shape (units,).
+    weights
+        Weight of each unit in the loss, float32 of shape (units,).
+    owners
+        Which row of the batch each unit belongs to, int64 of shape (units,).
+    rows
+        The encoded examples, in order.
+    places
+        Generation: flat position (row × width + column) of the state that predicts each unit.
+    """
+
+    inputs: dict[str, Tensor]
+    targets: Tensor
+    weights: Tensor
+    owners: Tensor
+    rows: tuple[Row, ...]
+    places: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch with its tensors on ``device``."""
+        return replace(
+            self,
+            inputs={name: value.to(device) for name, value in self.inputs.items()},
+            targets=self.targets.to(device),
+            weights=self.weights.to(device),
+            owners=self.owners.to(device),
+            places=None if self.places is None else self.places.to(device),
+        )
+
+
+class inference:
+    """Evaluation mode without gradients; the model's modes are restored on leaving."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._inner = torch.inference_mode()
+
+    def __enter__(self) -> None:
+        self._training = [module for module in self.model.modules() if module.training]
+        self.model.eval()
+        self._inner.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._inner.__exit__(*error)
+        for module in self._training:
+            module.training = True
+
+
+class Task(ABC):
+    """How examples of one kind become tensors, a loss, predictions and a headline measure.
+
+    Parameters
+    ----------
+    source
+        The base model.
+    settings
+        How examples become tensors.
+    shape
+        How the rows are made.
+    labels
+        Class names in the order of class numbers; empty for generation.
+    """
+
+    name: ClassVar[str]
+    shapes: ClassVar[frozenset[Shape]]
+    headline: ClassVar[str]
+    """Name of the measure that decides."""
+
+    def __init__(
+        self,
+        source: Source,
+        settings: TaskSettings,
+        shape: Shape,
+        labels: Sequence[str] = (),
+    ) -> None:
+        self.source = source
+        self.settings = settings
+        self.shape = shape
+        self.labels = tuple(labels)
+        self.autocast: Callable[[], Any] = nullcontext
+        """Opens the context in which forward passes run; training sets it."""
+
+    @abstractmethod
+    def load_model(self) -> nn.Module:
+        """Return the base model, fit for the task, on the CPU."""
+
+    @abstractmethod
+    def encode(self, examples: Sequence[Example]) -> list[Row]:
+        """Return the rows of ``examples``; an example without use is an error that names it."""
+
+    @abstractmethod
+    def collate(self, rows: Sequence[Row]) -> Batch:
+        """Return rows as one padded batch on the CPU."""
+
+    @abstractmethod
+    def hidden(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the model's state at each unit, of shape (units, width)."""
+
+    @abstractmethod
+    def read(self, model: nn.Module, hidden: Tensor) -> Tensor:
+        """Return the logits of states, of shape (units, classes)."""
+
+    @abstractmethod
+    def predict(self, model: nn.Module, examples: Sequence[Example]) -> list[dict[str, Any]]:
+        """Return one record per example: what the model answers, and how sure it is."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return what must be kept beside the weights to serve the model again."""
+
+    @abstractmethod
+    def save_processor(self, folder: Path) -> None:
+        """Write the tokenizer or image processor into ``folder``."""
+
+    def logits(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the logits at each unit, of shape (units, classes)."""
+        return self.read(model, self.hidden(model, batch))
+
+    def losses(self, logits: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        """Return the cross-entropy of each unit in nats, of shape (units,)."""
+        return cross_entropy(
+            logits.float(), batch.targets, reduction="none", label_smoothing=smoothing
+        )
+
+    def budget(self, model: nn.Module) -> int:
+        """Return how many tokens a batch may hold while measuring."""
+        return 8192 if next(model.parameters()).device.type == "cpu" else 65536
+
+    def outcomes(self, model: nn.Module, rows: Sequence[Row]) -> Outcomes:
+        """Return what ``model`` does on ``rows``; its mode and the random state stay as they are.
+
+        Logits are held for a bounded number of units only.
+        """
+        device = next(model.parameters()).device
+        losses = np.zeros(len(rows))
+        units = np.zeros(len(rows), dtype=np.int64)
+        probabilities = np.zeros((len(rows), len(self.labels)) if self.labels else (0, 0))
+        with inference(model):
+            lengths = [row.length for row in rows]
+            for places in chunks(range(len(rows)), lengths, self.budget(model)):
+                batch = self.collate([rows[i] for i in places]).to(device)
+                with self.autocast():
+                    hidden = self.hidden(model, batch)
+                at = np.asarray(places)
+                for start in range(0, len(hidden), SLICE):
+                    part = slice(start, start + SLICE)
+                    with self.autocast():
+                        logits = self.read(model, hidden[part])
+                    nll = cross_entropy(logits.float(), batch.targets[part], reduction="none")
+                    owners = at[batch.owners[part].cpu().numpy()]
+                    np.add.at(losses, owners, nll.double().cpu().numpy())
+                    np.add.at(units, owners, 1)
+                    if self.labels:
+                        shares = logits.double().softmax(dim=-1)
+                        probabilities[owners] = shares.cpu().numpy()
+        truth = [row.label for row in rows] if self.labels else []
+        return Outcomes(
+            sources=tuple(row.example.source for row in rows),
+            groups=group_numbers([row.example.group for row in rows]),
+            losses=losses,
+            units=units,
+            bytes=np.asarray([row.bytes for row in rows], dtype=np.int64),
+            truth=np.asarray(truth, dtype=np.int64),
+            probabilities=probabilities,
+            labels=self.labels,
+        )
+
+
+TASKS: Family[Task] = Family("fewtune.tasks", Task, "task", not_members=["outcomes"])

@@ -1,0 +1,137 @@
+"""Text classification: one label for a text; decided by accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from fewtune.data.tokens import encode_inputs
+from fewtune.errors import DataError
+from fewtune.family import suggest
+from fewtune.models.classifier import Pooling, TextClassifier, own_pooling
+from fewtune.models.load import Source, load_encoder, load_tokenizer
+from fewtune.records import Example, Shape
+from fewtune.tasks.base import Batch, Row, Task, TaskSettings
+
+__all__ = ["TextClassification"]
+
+
+class TextClassification(Task):
+    """A label for a text, from an encoder's sentence state and a linear head."""
+
+    name = "text_classification"
+    shapes = frozenset({"labelled_text"})
+    headline = "accuracy"
+
+    def __init__(
+        self,
+        source: Source,
+        settings: TaskSettings,
+        shape: Shape = "labelled_text",
+        labels: Sequence[str] = (),
+    ) -> None:
+        super().__init__(source, settings, shape, labels)
+        self.tokenizer = load_tokenizer(source)
+        self._number = {label: number for number, label in enumerate(self.labels)}
+
+    @property
+    def pooling(self) -> Pooling:
+        """How token states become one state."""
+        wanted = self.settings.pooling
+        return own_pooling(self.source) if wanted == "auto" else wanted
+
+    def max_length(self, model: Any = None) -> int:
+        """Return the most tokens of a row: the setting, else what tokenizer and model can take."""
+        limit = int(self.tokenizer.model_max_length)
+        positions = getattr(getattr(model, "config", None), "max_position_embeddings", None)
+        known = [n for n in (self.settings.max_length, limit, positions) if n and n < 10**6]
+        return min(known, default=512)
+
+    def load_model(self) -> nn.Module:
+        """Return the encoder with an untrained (zero) head."""
+        encoder = load_encoder(self.source)
+        if self.settings.dropout is not None:
+            for module in encoder.modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = self.settings.dropout
+        return TextClassifier(encoder, len(self.labels), self.pooling)
+
+    def encode(self, examples: Sequence[Example]) -> list[Row]:
+        """Return the rows; texts longer than the model can take are cut on the right."""
+        encoded = encode_inputs(self.tokenizer, [e.input for e in examples], self.max_length())
+        return [
+            Row(example, e.ids, label=self._label(example))
+            for example, e in zip(examples, encoded, strict=True)
+        ]
+
+    def _label(self, example: Example) -> int:
+        if example.target is None:
+            return -1
+        if example.target not in self._number:
+            raise DataError(
+                "a label that was trained",
+                f"{example.target!r}",
+                example.source,
+                suggest(example.target, self.labels),
+            )
+        return self._number[example.target]
+
+    def collate(self, rows: Sequence[Row]) -> Batch:
+        """Return right-padded rows; the unit of a row is its class."""
+        width = max(row.length for row in rows)
+        ids = torch.full((len(rows), width), int(self.tokenizer.pad_token_id or 0))
+        mask = torch.zeros((len(rows), width), dtype=torch.int64)
+        for place, row in enumerate(rows):
+            ids[place, : row.length] = torch.tensor(row.ids)
+            mask[place, : row.length] = 1
+        return Batch(
+            inputs={"input_ids": ids, "attention_mask": mask},
+            targets=torch.tensor([row.label for row in rows]),
+            weights=torch.tensor([row.example.weight for row in rows], dtype=torch.float32),
+            owners=torch.arange(len(rows)),
+            rows=tuple(rows),
+        )
+
+    def hidden(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return unit-length sentence states."""
+        return cast(TextClassifier, model).embed(**batch.inputs)
+
+    def read(self, model: nn.Module, hidden: Tensor) -> Tensor:
+        """Return the head's logits."""
+        logits: Tensor = cast(TextClassifier, model).head(hidden)
+        return logits
+
+    def predict(self, model: nn.Module, examples: Sequence[Example]) -> list[dict[str, Any]]:
+        """Return ``label`` and ``probability`` for each example, and the runner-up."""
+        blind = [Example(e.input, None, e.source, e.group) for e in examples]
+        rows = [Row(r.example, r.ids, label=0) for r in self.encode(blind)]
+        shares = self.outcomes(model, rows).probabilities
+        records = []
+        for example, row in zip(examples, shares, strict=True):
+            best, second = (-row).argsort()[:2]
+            records.append(
+                {
+                    "input": example.input,
+                    "label": self.labels[best],
+                    "probability": round(float(row[best]), 4),
+                    "second": self.labels[second],
+                    "second_probability": round(float(row[second]), 4),
+                }
+            )
+        return records
+
+    def describe(self) -> dict[str, Any]:
+        """Return labels, pooling and length."""
+        return {
+            "labels": list(self.labels),
+            "pooling": self.pooling,
+            "max_length": self.max_length(),
+        }
+
+    def save_processor(self, folder: Path) -> None:
+        """Write the tokenizer."""
+        self.tokenizer.save_pretrained(folder)
