@@ -1,0 +1,118 @@
+"""A list of turns, in the words of OpenAI or ShareGPT, to messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fewtune.data.formats.base import clip, listed, name_kind
+from fewtune.records import Message
+
+__all__ = ["ROLES", "BadTurn", "as_input", "parse_turns"]
+
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "customer": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "chatgpt": "assistant",
+    "ai": "assistant",
+    "agent": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "function_call": "assistant",
+}
+"""The four roles of a chat, by every name under which files speak of them."""
+
+
+class BadTurn(Exception):
+    """What was expected of a turn and what came; the row's reader adds the place."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        self.expected = expected
+        self.got = got
+        super().__init__(expected, got)
+
+
+def parse_turns(value: Any, system: Any = None) -> tuple[Message, ...]:
+    """Return the messages of one chat.
+
+    Parameters
+    ----------
+    value
+        A list of objects with ``role`` and ``content`` or ``from`` and ``value``, or that list
+        written as JSON.
+    system
+        A system prompt that stands in a column of its own.
+
+    Raises
+    ------
+    BadTurn
+        If a turn is not made so.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise BadTurn("turns as a JSON list", clip(value, 40)) from error
+    if not isinstance(value, list):
+        raise BadTurn("a list of turns", name_kind(value))
+    turns = [_turn(turn, number) for number, turn in enumerate(value, 1)]
+    if isinstance(system, str) and system.strip() and not (turns and turns[0].role == "system"):
+        turns.insert(0, Message("system", system))
+    return tuple(turns)
+
+
+def _turn(turn: Any, number: int) -> Message:
+    if not isinstance(turn, dict):
+        raise BadTurn(f"turn {number} as an object with role and content", name_kind(turn))
+    role = _first(turn, "role", "from")
+    if role is None:
+        raise BadTurn(f"a role in turn {number}", f"the keys {listed(map(str, turn), 6)}")
+    known = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
+    if known is None:
+        raise BadTurn(f"system, user, assistant or tool as the role of turn {number}", name_kind(role))
+    content = _first(turn, "content", "value", "text")
+    calls = turn.get("tool_calls") or turn.get("function_call")
+    if content is None and not calls and not {"content", "value", "text"} & turn.keys():
+        raise BadTurn(f"content in turn {number}", f"the keys {listed(map(str, turn), 6)}")
+    text = _text(content, number)
+    if calls:
+        text = "\n".join(part for part in (text, json.dumps(calls, ensure_ascii=False)) if part)
+    return Message(known, text)
+
+
+def _first(turn: Mapping[str, Any], *keys: str) -> Any:
+    return next((turn[key] for key in keys if turn.get(key) is not None), None)
+
+
+def _text(content: Any, number: int) -> str:
+    """Return what a turn says; a list of parts is joined, as long as all of them are text."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [p.get("text") if isinstance(p, dict) else p for p in content]
+        if all(isinstance(part, str) for part in parts):
+            return "".join(parts)
+    raise BadTurn(f"text as the content of turn {number}", name_kind(content))
+
+
+def as_input(turns: tuple[Message, ...]) -> str:
+    """Return turns as ``role: content`` lines.
+
+    Examples
+    --------
+    >>> as_input((Message("user", "Hi"), Message("assistant", "Hello")))
+    'user: Hi\\nassistant: Hello'
+    """
+    return "\n".join(f"{turn.role}: {turn.content}" for turn in turns)
