@@ -11,13 +11,15 @@ import ast
 import difflib
 import importlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fewtune.errors import PlanError
 
-__all__ = ["Family", "suggest"]
+__all__ = ["Configured", "Family", "Options", "suggest"]
 
 T = TypeVar("T")
 
@@ -37,6 +39,50 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean {near[0]}" if near else f"Choose one of {', '.join(names)}"
+
+
+class Options(BaseModel):
+    """Options of a member; each subclass documents its own in ``Field(description=…)``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Configured:
+    """A member that takes options.
+
+    Parameters
+    ----------
+    options
+        Values of the class's ``Options``.
+
+    Raises
+    ------
+    PlanError
+        If an option is unknown or out of range; all such options are named at once.
+    """
+
+    Options: ClassVar[type[Options]] = Options
+    word: ClassVar[str] = "member"
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        try:
+            self.options: Any = self.Options(**(options or {}))
+        except ValidationError as error:
+            faults = [
+                f"{'.'.join(map(str, fault['loc']))}={fault['input']!r} ({fault['msg']})"
+                for fault in error.errors()
+            ]
+            known = ", ".join(self.Options.model_fields) or "none"
+            raise PlanError(
+                f"for {self.word} {self.name} the options {known}",
+                "; ".join(faults),
+                cure="Mend the options",
+            ) from error
+
+    @property
+    def name(self) -> str:
+        """Name of the file that defines the member."""
+        return type(self).__module__.rsplit(".", 1)[-1]
 
 
 class Family(Generic[T]):

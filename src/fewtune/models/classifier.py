@@ -20,7 +20,7 @@ Pooling = Literal["mean", "first", "last"]
 def own_pooling(source: Source) -> Pooling:
     """Return the pooling that a sentence-transformers folder declares, else the mean."""
     declared = Path(source.location) / "1_Pooling" / "config.json"
-    if source.kind == "folder" and declared.exists():
+    if declared.exists():
         modes = json.loads(declared.read_text(encoding="utf-8"))
         if modes.get("pooling_mode_cls_token"):
             return "first"

