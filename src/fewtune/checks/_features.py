@@ -1,0 +1,208 @@
+"""Vectors of the inputs and leave-one-out label probabilities, computed once for all checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fewtune.checks._rows import question
+from fewtune.checks.base import Context
+
+__all__ = ["LeaveOneOut", "leave_one_out", "naive_bayes", "ridge", "word_vectors"]
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+SMOOTHINGS = (0.01, 0.1, 1.0)
+SHARPNESSES = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
+"""Multipliers of the naive-Bayes scores; below 1 because n-grams overlap and are counted twice."""
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Each row's label probabilities from all other rows.
+
+    Attributes
+    ----------
+    rows
+        Index of the row in the data set; identical rows appear once.
+    given
+        Index into ``labels`` of each row's own label.
+    labels
+        The labels, sorted.
+    probabilities
+        Rows × labels.
+    method
+        What predicted, in words.
+    """
+
+    rows: Indices
+    given: Indices
+    labels: tuple[str, ...]
+    probabilities: Floats
+    method: str
+
+    @property
+    def accuracy(self) -> float:
+        """Share of rows whose most probable label is the given one."""
+        if not len(self.rows):
+            return 0.0
+        return float(np.mean(self.probabilities.argmax(axis=1) == self.given))
+
+
+def leave_one_out(context: Context) -> LeaveOneOut:
+    """Return out-of-fold label probabilities for labelled text, one row left out at a time.
+
+    With a model that embeds, ridge regression on its embeddings; else multinomial naive Bayes on
+    TF-IDF of words and characters. Both leave a row out in closed form and refit nothing:
+    on Banking77 with 10% flipped labels naive Bayes ranks them better than five-fold logistic
+    regression on the same features, in a hundredth of its time (``benchmarks/data``).
+    """
+    return context.shared("leave_one_out", lambda: _leave_one_out(context))
+
+
+def _leave_one_out(context: Context) -> LeaveOneOut:
+    # A copy of a row would let it predict itself.
+    first: dict[tuple[str, str], int] = {}
+    for index, example in enumerate(context.data.examples):
+        if example.target is not None:
+            first.setdefault((" ".join(example.input.split()).lower(), example.target), index)
+    rows = np.array(list(first.values()), dtype=np.intp)
+    labels = context.data.labels
+    position = {label: i for i, label in enumerate(labels)}
+    given = np.array([position[label] for _, label in first], dtype=np.intp)
+    texts = [context.data.examples[i].input for i in rows]
+    embedded = context.model.embed(texts) if context.model is not None else None
+    if embedded is not None and context.model is not None:
+        scores = ridge(np.asarray(embedded, dtype=np.float32), given, len(labels))
+        method = f"ridge regression on {context.model.name} embeddings"
+    else:
+        scores = naive_bayes(_vectors(texts), given, len(labels))
+        method = "naive Bayes on TF-IDF of words and characters"
+    return LeaveOneOut(rows, given, labels, scores, method)
+
+
+def _vectors(texts: list[str]) -> Any:
+    """Return TF-IDF of words, word pairs and characters within words (rows × features, CSR)."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    rare = 2 if len(texts) > 500 else 1
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=rare)
+    characters = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2, max_features=100_000
+    )
+    parts = []
+    for vectorizer in (words, characters):
+        try:
+            parts.append(vectorizer.fit_transform(texts))
+        except ValueError:  # no word or no repeated n-gram in any text
+            continue
+    if not parts:
+        return csr_matrix((len(texts), 1), dtype=np.float64)
+    return csr_matrix(hstack(parts))
+
+
+def word_vectors(context: Context) -> tuple[Any, Any]:
+    """Return unit-length TF-IDF word vectors of the training and the test inputs (CSR, or None)."""
+    return context.shared("word_vectors", lambda: _word_vectors(context))
+
+
+def _word_vectors(context: Context) -> tuple[Any, Any]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts = [question(e) for e in context.data.examples]
+    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english", dtype=np.float32)
+    try:
+        train = vectorizer.fit_transform(texts)
+    except ValueError:  # nothing but stop words
+        return None, None
+    test = None
+    if context.test is not None:
+        test = vectorizer.transform([question(e) for e in context.test.examples])
+    return train, test
+
+
+def naive_bayes(vectors: Any, given: Indices, classes: int) -> Floats:
+    """Return each row's class probabilities under naive Bayes fitted to all other rows.
+
+    Leaving a row out of a multinomial naive Bayes takes its counts from its own class alone, so
+    one pass gives all rows. Smoothing and sharpness are those under which the given labels are
+    likeliest.
+
+    Parameters
+    ----------
+    vectors
+        Rows × features, CSR, not negative.
+    given
+        Each row's class.
+    classes
+        Number of classes.
+    """
+    from scipy.sparse import csr_matrix
+
+    rows = len(given)
+    everyone = np.arange(rows)
+    one_hot = csr_matrix((np.ones(rows), (everyone, given)), shape=(rows, classes))
+    mass = np.asarray((one_hot.T @ vectors).todense())
+    prior = _prior(given, classes)
+    best: tuple[float, Floats] | None = None
+    for smoothing in SMOOTHINGS:
+        scores = _left_out_scores(vectors, given, mass, smoothing)
+        for sharpness in SHARPNESSES:
+            probabilities = _softmax(scores * sharpness + prior)
+            likely = float(np.mean(np.log(probabilities[everyone, given] + 1e-12)))
+            if best is None or likely > best[0]:
+                best = (likely, probabilities)
+    if best is None:  # only for the type checker: both tuples above have members
+        raise RuntimeError("no smoothing was tried")
+    return best[1]
+
+
+def _left_out_scores(vectors: Any, given: Indices, mass: Floats, smoothing: float) -> Floats:
+    rows, features = vectors.shape
+    total = mass.sum(axis=1)
+    log_share = np.log(mass + smoothing) - np.log(total + smoothing * features)[:, None]
+    scores: Floats = np.asarray(vectors @ log_share.T)
+    row_of = np.repeat(np.arange(rows), np.diff(vectors.indptr))
+    left = np.maximum(mass[given[row_of], vectors.indices] - vectors.data, 0.0)
+    weight = np.asarray(vectors.sum(axis=1)).ravel()
+    left_total = np.maximum(total[given] - weight, 0.0)
+    own = np.bincount(row_of, vectors.data * np.log(left + smoothing), minlength=rows)
+    scores[np.arange(rows), given] = own - weight * np.log(left_total + smoothing * features)
+    return scores
+
+
+def ridge(vectors: Any, given: Indices, classes: int, strength: float = 1.0) -> Floats:
+    """Return each row's class probabilities under ridge regression fitted to all other rows.
+
+    The residual of a row left out is its residual over one minus its leverage; the softmax is as
+    sharp as makes the given labels likeliest.
+    """
+    rows, width = vectors.shape
+    everyone = np.arange(rows)
+    wanted = np.zeros((rows, classes))
+    wanted[everyone, given] = 1.0
+    gram = vectors.T @ vectors + strength * np.eye(width)
+    projected = vectors @ np.linalg.inv(gram)
+    leverage = np.einsum("ij,ij->i", projected, vectors)[:, None]
+    fitted = projected @ (vectors.T @ wanted)
+    left_out = (fitted - leverage * wanted) / np.maximum(1.0 - leverage, 1e-6)
+    candidates = [_softmax(left_out * s) for s in (1, 2, 4, 6, 8, 12, 16, 24)]
+    return max(candidates, key=lambda p: float(np.log(p[everyone, given] + 1e-12).sum()))
+
+
+def _prior(given: Indices, classes: int) -> Floats:
+    """Return the log frequency of each class among the other rows (rows × classes)."""
+    frequency = np.bincount(given, minlength=classes).astype(np.float64)
+    prior = np.tile(np.log(np.maximum(frequency, 0.5)), (len(given), 1))
+    prior[np.arange(len(given)), given] = np.log(np.maximum(frequency[given] - 1, 0.5))
+    return prior
+
+
+def _softmax(scores: Floats) -> Floats:
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

@@ -1,0 +1,95 @@
+"""Labels that all other rows speak against (confident learning, 1911.00068).
+
+Every row is predicted by a classifier that has not seen it. Where even that classifier is often
+wrong, its word against a label is worth nothing, and the check abstains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from fewtune.checks._features import LeaveOneOut, leave_one_out
+from fewtune.checks._rows import count, quote, share, sources
+from fewtune.checks.base import Check, Context
+from fewtune.records import Finding
+
+__all__ = ["LabelErrors", "suspects"]
+
+KNOWS = 0.75
+"""Least leave-one-out accuracy at which the classifier's word counts."""
+
+FEWEST_ROWS = 30
+DOUBT = 0.05
+"""Most probability that a suspect's own label may have…"""
+BELIEF = 0.5
+"""…while another label has at least this much."""
+
+
+class LabelErrors(Check):
+    """Finds rows whose label is very unlikely while another one is likely."""
+
+    shapes = frozenset({"labelled_text"})
+
+    def findings(self, context: Context) -> Iterable[Finding]:
+        """Return the suspects, the most suspicious first, or a note that the check abstains."""
+        if len(context.data.labels) < 2:
+            return
+        held_out = leave_one_out(context)
+        rows = len(held_out.rows)
+        if rows < FEWEST_ROWS or held_out.accuracy < KNOWS:
+            yield _abstention(held_out, context)
+            return
+        found = suspects(held_out)
+        if not len(found):
+            return
+        shown = "; ".join(_say(held_out, context, int(i)) for i in found[:2])
+        yield Finding(
+            "label_errors",
+            "warning",
+            sources(context.data, (int(held_out.rows[i]) for i in found)),
+            f"{count(len(found), 'label is', 'labels are')} contradicted by the other rows "
+            f"({share(len(found), rows)}; {held_out.method}, right about "
+            f"{share(held_out.accuracy, 1)} of the rows left out): {shown}.",
+            "Read these rows, the most suspicious first, and mend the labels that are wrong",
+        )
+
+
+def suspects(held_out: LeaveOneOut) -> np.ndarray:
+    """Return positions in ``held_out`` whose label is in doubt, the most suspicious first."""
+    probabilities = held_out.probabilities
+    own = probabilities[np.arange(len(held_out.rows)), held_out.given]
+    doubted = (own <= DOUBT) & (probabilities.max(axis=1) >= BELIEF)
+    found = np.flatnonzero(doubted)
+    return np.asarray(found[np.argsort(own[found], kind="stable")])
+
+
+def _abstention(held_out: LeaveOneOut, context: Context) -> Finding:
+    rows = len(held_out.rows)
+    if rows < FEWEST_ROWS:
+        reason = f"{count(rows, 'distinct row')} of at least {FEWEST_ROWS}"
+    else:
+        reason = (
+            f"{held_out.method} is right about {share(held_out.accuracy, 1)} of the rows left out, "
+            f"less than {share(KNOWS, 1)}"
+        )
+    cure = "Read a sample of the labels yourself"
+    if context.model is None:
+        cure += ", or give --model: its embeddings may know more"
+    return Finding(
+        "label_errors",
+        "note",
+        (),
+        f"Abstains: too little to tell a wrong label by ({reason}).",
+        cure,
+    )
+
+
+def _say(held_out: LeaveOneOut, context: Context, position: int) -> str:
+    text = context.data.examples[int(held_out.rows[position])].input
+    best = int(held_out.probabilities[position].argmax())
+    return (
+        f"{quote(text, 50)} is labelled {held_out.labels[int(held_out.given[position])]}, "
+        f"looks like {held_out.labels[best]}"
+    )

@@ -1,0 +1,95 @@
+"""Test rows that also stand in the training rows, as copies or nearly.
+
+A model that has seen its test is not judged by it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from fewtune.checks._rows import count, question, quote, share, sources
+from fewtune.checks.base import Check, Context
+from fewtune.checks.exact_duplicates import image_digests
+from fewtune.data.similarity import near_matches, normalise
+from fewtune.records import Dataset, Finding
+
+__all__ = ["Leakage"]
+
+WORTHLESS = 0.5
+"""From this share of copied test rows on, the test measures memory."""
+
+
+class Leakage(Check):
+    """Finds test inputs that are equal or nearly equal to training inputs."""
+
+    needs_test = True
+
+    def findings(self, context: Context) -> Iterable[Finding]:
+        """Return a finding for copies and one for near copies; test rows first, then training."""
+        data, test = context.data, context.test
+        if test is None or not len(test):
+            return
+        copies = _copies(data, test)
+        if copies:
+            yield _finding("copied", copies, data, test)
+        if data.shape == "labelled_image" or test.shape == "labelled_image":
+            return
+        rest = [j for j in range(len(test)) if j not in copies]
+        near: dict[int, list[int]] = defaultdict(list)
+        matches = near_matches(
+            [question(test.examples[j]) for j in rest], [question(e) for e in data.examples]
+        )
+        for query, row, _ in sorted(matches, key=lambda m: -m[2]):
+            near[rest[query]].append(row)
+        if near:
+            yield _finding("near", dict(sorted(near.items())), data, test)
+
+
+def _copies(data: Dataset, test: Dataset) -> dict[int, list[int]]:
+    """Return the training rows that equal each test row, which has at least one."""
+    keys: list[list[str]] = []
+    if data.shape == "labelled_image":
+        digests = image_digests(Dataset(data.examples + test.examples, data.shape, data.name))
+        keys = [[digests.get(e.input, e.input) for e in part.examples] for part in (data, test)]
+    else:
+        keys = [
+            [normalise(question(e)) or question(e).strip() for e in part.examples]
+            for part in (data, test)
+        ]
+    where: dict[str, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys[0]):
+        if key:
+            where[key].append(index)
+    return {j: where[key] for j, key in enumerate(keys[1]) if key in where}
+
+
+def _finding(kind: str, pairs: dict[int, list[int]], data: Dataset, test: Dataset) -> Finding:
+    leaked, rows = next(iter(pairs.items()))
+    worthless = kind == "copied" and len(pairs) >= WORTHLESS * len(test)
+    if kind == "copied":
+        known = {question(e).strip() for e in data.examples}
+        to_the_letter = sum(question(test.examples[j]).strip() in known for j in pairs)
+        evidence = (
+            f"{count(len(pairs), 'test input is a copy', 'test inputs are copies')} of a training "
+            f"input ({share(len(pairs), len(test))} of {len(test):,}; {to_the_letter:,} to the "
+            f"letter, the others but for case and punctuation): "
+            f"{quote(question(test.examples[leaked]))}."
+        )
+    else:
+        evidence = (
+            f"{count(len(pairs), 'test input is', 'test inputs are')} nearly a training input "
+            f"({share(len(pairs), len(test))} of {len(test):,}): "
+            f"{quote(question(test.examples[leaked]))} and "
+            f"{quote(question(data.examples[rows[0]]))}."
+        )
+    training = tuple(
+        dict.fromkeys(data.examples[i].source for hits in pairs.values() for i in hits)
+    )
+    return Finding(
+        "leakage",
+        "error" if worthless else "warning",
+        tuple(dict.fromkeys((*sources(test, pairs), *training))),
+        evidence,
+        "Take these rows out of one of the two files: the scores on them are memory",
+    )

@@ -1,0 +1,70 @@
+"""Rows that differ from another only by edits, order, case or punctuation.
+
+They carry little that is new, and count in a score as if they were independent. A split by fewtune
+keeps each cluster on one side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fewtune.checks._rows import TEXT_SHAPES, count, quote, share, sources, written
+from fewtune.checks.base import Check, Context
+from fewtune.data.similarity import near_duplicate_clusters
+from fewtune.records import Finding
+
+__all__ = ["NearDuplicates", "clusters"]
+
+MANY = 0.05
+
+
+class NearDuplicates(Check):
+    """Finds clusters of rows that say almost the same in almost the same words."""
+
+    shapes = TEXT_SHAPES
+
+    def findings(self, context: Context) -> Iterable[Finding]:
+        """Return one finding with all clusters; a warning from 5% of the rows on, else a note."""
+        data = context.data
+        found = []
+        for cluster in clusters(context):
+            kinds = {written(data.examples[i], data.shape).strip() for i in cluster}
+            if len(kinds) > 1:
+                found.append(cluster)
+        if not found:
+            return
+        spare = sum(len(cluster) - 1 for cluster in found)
+        first, second = _differing_pair(context, max(found, key=len))
+        yield Finding(
+            "near_duplicates",
+            "warning" if spare > MANY * len(data) else "note",
+            sources(data, (i for cluster in found for i in cluster)),
+            f"{count(len(found), 'cluster')} of near-duplicates with "
+            f"{sum(map(len, found)):,} rows; {share(spare, len(data))} of the rows add little to "
+            f"another one, e.g. {quote(first)} and {quote(second)}.",
+            "Keep the best row of each cluster, or leave them: a split never parts a cluster",
+        )
+
+
+def clusters(context: Context) -> list[tuple[int, ...]]:
+    """Return the clusters of near-duplicates among the rows' texts, labels aside.
+
+    Prompts and completions must both be near: several references of one prompt are no duplicates.
+    """
+    return context.shared("near_duplicate_clusters", lambda: _clusters(context))
+
+
+def _clusters(context: Context) -> list[tuple[int, ...]]:
+    data = context.data
+    if data.shape != "prompt":
+        return near_duplicate_clusters([written(e, data.shape) for e in data.examples])
+    found = []
+    for rows in near_duplicate_clusters([e.input for e in data.examples]):
+        answers = [data.examples[i].target or "" for i in rows]
+        found += [tuple(rows[i] for i in near) for near in near_duplicate_clusters(answers)]
+    return sorted(found)
+
+
+def _differing_pair(context: Context, cluster: tuple[int, ...]) -> tuple[str, str]:
+    texts = [written(context.data.examples[i], context.data.shape) for i in cluster]
+    return texts[0], next(t for t in texts if t.strip() != texts[0].strip())

@@ -1,0 +1,221 @@
+"""``fewtune check``: is this data fit to train on?"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fewtune.checks.base import Context
+from fewtune.checks.run import Report, describe, run
+from fewtune.errors import DataError, FewtuneError
+from fewtune.records import Dataset, Finding
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["check"]
+
+ROWS_SHOWN = 5
+COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+HEADINGS = {
+    "error": "Errors: mend these first, a fit would be worthless",
+    "warning": "Warnings: read these",
+    "note": "Notes",
+}
+
+
+def check(
+    data: Annotated[str, typer.Argument(help="File, folder of images by class, or hub id.")],
+    test: Annotated[str | None, typer.Option(help="Test file, searched for leaks.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model to count tokens and losses with.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Which column is what: text=question,label=category.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Write the rows here, with all that is safe mended.")
+    ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="With --write: put [EMAIL] and such for personal data.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --write replace a file that exists.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell what is wrong with a data set, in which rows, and how to mend it."""
+    try:
+        blocking = _check(data, test, model, columns, write, redact, force, as_json)
+    except FewtuneError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(error.exit_code) from error
+    raise typer.Exit(1 if blocking else 0)
+
+
+def _check(
+    data: str,
+    test: str | None,
+    model: str | None,
+    columns: str | None,
+    write: Path | None,
+    redact: bool,
+    force: bool,
+    as_json: bool,
+) -> bool:
+    """Check, print and write; return whether a finding is an error."""
+    from fewtune.data.load import load, parse_columns
+
+    begun = time.perf_counter()
+    _refuse_overwriting(write, data, redact, force)
+    fields = parse_columns(columns) if columns else None
+    _say(f"Reading {data} …")
+    rows = load(data, columns=fields)
+    test_rows = load(test, columns=fields, shape=rows.shape) if test else None
+    view = None
+    if model is not None:
+        from fewtune.models.view import view as view_of
+
+        _say(f"Loading {model} …")
+        view = view_of(model)
+    _say("Checking …")
+    report = run(Context(rows, test_rows, view))
+    seconds = time.perf_counter() - begun
+    done = _write(rows, report, write, redact)
+    if as_json:
+        typer.echo(json.dumps(_as_json(rows, test_rows, report, done), ensure_ascii=False))
+    else:
+        _print(rows, test_rows, report, seconds, done)
+    return report.blocking
+
+
+def _say(sentence: str) -> None:
+    """Tell on stderr what goes on, where somebody watches."""
+    if sys.stderr.isatty():
+        typer.echo(sentence, err=True)
+
+
+def _refuse_overwriting(write: Path | None, data: str, redact: bool, force: bool) -> None:
+    if write is None:
+        if redact:
+            raise DataError("--write with --redact", "--redact alone", cure="Add --write CLEAN")
+        return
+    if Path(data).exists() and write.resolve() == Path(data).resolve():
+        raise DataError(
+            "a new file for --write", "the file that is checked", str(write), "Give another name"
+        )
+    if write.exists() and not force:
+        raise DataError(
+            "a new file for --write",
+            "one that exists",
+            str(write),
+            "Give another name, or add --force to replace it",
+        )
+
+
+def _write(rows: Dataset, report: Report, write: Path | None, redact: bool) -> list[str]:
+    if write is None:
+        return []
+    from fewtune.checks.clean import clean
+    from fewtune.data.write import write as write_rows
+
+    mended, done = clean(rows, report.findings, redact)
+    if not len(mended):
+        raise DataError("a row that is left after mending", "none", rows.name, "Mend the errors")
+    write_rows(mended, write)
+    kept = f"Wrote {len(mended):,} of {len(rows):,} rows to {write}."
+    return [*(done or ["Nothing to mend safely."]), kept]
+
+
+def _as_json(
+    rows: Dataset, test: Dataset | None, report: Report, done: list[str]
+) -> dict[str, Any]:
+    data = {
+        "name": rows.name,
+        "shape": rows.shape,
+        "rows": len(rows),
+        "columns": dict(rows.columns),
+        "notes": list(rows.notes),
+        "test": None if test is None else {"name": test.name, "rows": len(test)},
+    }
+    return {"data": data, **report.as_json(), "written": done}
+
+
+def _print(
+    rows: Dataset, test: Dataset | None, report: Report, seconds: float, done: list[str]
+) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for part in (rows, test):
+        if part is not None:
+            console.print(describe(part), style="bold", markup=False)
+            for note in part.notes:
+                console.print(f"  {note}", markup=False)
+    texts = {e.source: (e.input or e.target or "", e.target) for e in _all(rows, test)}
+    labelled = rows.shape in ("labelled_text", "labelled_image")
+    for severity, heading in HEADINGS.items():
+        found = report.of(severity)
+        if found:
+            console.print(f"\n{heading}", style=f"bold {COLOURS[severity]}", markup=False)
+            for finding in found:
+                _print_finding(console, finding, texts, labelled)
+    console.print()
+    for sentence in done:
+        console.print(sentence, markup=False)
+    console.print(_closing(report, seconds), style="bold", markup=False)
+
+
+def _all(rows: Dataset, test: Dataset | None) -> list[Any]:
+    return [*rows.examples, *(test.examples if test is not None else ())]
+
+
+def _print_finding(
+    console: Console, finding: Finding, texts: dict[str, tuple[str, str | None]], labelled: bool
+) -> None:
+    from rich.text import Text
+
+    from fewtune.checks._personal import redact
+    from fewtune.checks._rows import quote
+
+    head = Text("  ")
+    head.append(finding.check, style=COLOURS[finding.severity])
+    console.print(head + Text(f"  {finding.evidence}"))
+    for source in finding.rows[:ROWS_SHOWN] if finding.severity != "note" else ():
+        text, target = texts.get(source, ("", None))
+        if finding.check == "personal_data":
+            text = redact(text)[0]
+        line = f"    {source}  {quote(text, 70)}" + (f" → {target}" if labelled and target else "")
+        console.print(line, style="dim", markup=False)
+    more = len(finding.rows) - ROWS_SHOWN
+    if finding.severity != "note" and more > 0:
+        console.print(f"    and {more:,} more (--json names them all)", style="dim", markup=False)
+    console.print(f"    → {finding.cure}.", markup=False)
+
+
+def _closing(report: Report, seconds: float) -> str:
+    errors, warnings = len(report.of("error")), len(report.of("warning"))
+    if errors:
+        verdict = f"Not fit to train on yet: {errors} error{'s' * (errors > 1)}"
+        verdict += f", {warnings} warning{'s' * (warnings > 1)}." if warnings else "."
+    elif warnings:
+        verdict = f"Fit to train on; {warnings} warning{'s' * (warnings > 1)} to read first."
+    else:
+        verdict = "Fit to train on."
+    slowest = max(report.seconds, key=lambda name: report.seconds[name], default="")
+    ran = f"{len(report.seconds)} checks in {seconds:.1f} s"
+    if slowest and report.seconds[slowest] > 1:
+        ran += f" ({slowest} {report.seconds[slowest]:.1f} s)"
+    needs = [
+        why for why in ("needs a model", "needs a test file") if why in report.skipped.values()
+    ]
+    flags = {"needs a model": "--model", "needs a test file": "--test"}
+    left = [
+        f"{sum(w == why for w in report.skipped.values())} more with {flags[why]}" for why in needs
+    ]
+    return f"{verdict} {', '.join([ran, *left])}."
