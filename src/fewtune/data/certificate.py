@@ -1,0 +1,163 @@
+"""How it is known that a split does not leak, and what a random one would have hidden."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from fewtune.data.similarity import near_matches
+from fewtune.data.units import Units, compared_text
+from fewtune.records import Certificate, Dataset
+
+__all__ = ["certify_split"]
+
+DRAWS = 5
+PROBE_ROWS = 2_000
+PROBE_FOLDS = 4
+
+
+def certify_split(
+    dataset: Dataset,
+    units: Units,
+    parts: Sequence[int],
+    seed: int,
+    given: Sequence[Dataset],
+    probe: bool,
+) -> Certificate:
+    """Return the certificate of a split.
+
+    Parameters
+    ----------
+    dataset, units
+        The rows, and which of them belong together.
+    parts
+        The part of each row.
+    seed
+        For the random splits that it is compared with.
+    given
+        Rows to test or validate on from files of their own.
+    probe
+        Whether to measure what a random split would have claimed.
+    """
+    generator = random.Random(seed)
+    drawn = []
+    shuffled = list(parts)
+    for _ in range(DRAWS):
+        generator.shuffle(shuffled)
+        drawn.append(_crossing(units, shuffled))
+    crossing = _crossing(units, parts) + sum(_crossing_to(dataset, other) for other in given)
+    at_random = sum(drawn) / DRAWS
+    claimed = _claimed(dataset, units, seed) if probe and dataset.labels else None
+    if dataset.shape == "labelled_image":
+        claimed = None
+    return Certificate(
+        units.clusters,
+        units.groups,
+        crossing,
+        at_random,
+        claimed,
+        _sentences(units, crossing, at_random, claimed, bool(given)),
+    )
+
+
+def _crossing(units: Units, parts: Sequence[int]) -> int:
+    """Return the number of pairs of rows that belong together and are in two parts."""
+    crossing = 0
+    for rows in units.members():
+        if len(rows) > 1:
+            counts = Counter(parts[row] for row in rows)
+            crossing += (len(rows) ** 2 - sum(n * n for n in counts.values())) // 2
+    return crossing
+
+
+def _crossing_to(dataset: Dataset, other: Dataset) -> int:
+    """Return the number of pairs of near-duplicates or rows of one group across two files."""
+    pairs = set()
+    if dataset.shape != "labelled_image":
+        matches = near_matches(
+            [compared_text(e) for e in other], [compared_text(e) for e in dataset]
+        )
+        pairs = {(theirs, ours) for theirs, ours, _ in matches}
+    groups: dict[str, list[int]] = {}
+    for row, example in enumerate(dataset):
+        if example.group:
+            groups.setdefault(example.group, []).append(row)
+    for theirs, example in enumerate(other):
+        pairs |= {(theirs, ours) for ours in groups.get(example.group, ())}
+    return len(pairs)
+
+
+def _claimed(dataset: Dataset, units: Units, seed: int) -> float | None:
+    """Return by how many points a random cross-validation of a fast probe beats this kind of split.
+
+    Both score the same rows: whole units drawn until there are enough, folded by row and by unit.
+    """
+    generator = random.Random(seed)
+    members = units.members()
+    generator.shuffle(members)
+    rows: list[int] = []
+    unit_fold: list[int] = []
+    for number, unit in enumerate(members):
+        if len(rows) >= PROBE_ROWS:
+            break
+        rows += unit
+        unit_fold += [number % PROBE_FOLDS] * len(unit)
+    row_fold = list(unit_fold)
+    generator.shuffle(row_fold)
+    texts = [dataset[row].input for row in rows]
+    labels = [units.labels[row] for row in rows]
+    honest = _accuracy(texts, labels, unit_fold)
+    naive = _accuracy(texts, labels, row_fold)
+    if honest is None or naive is None:
+        return None
+    return 100 * (naive - honest)
+
+
+def _accuracy(texts: Sequence[str], labels: Sequence[str], fold_of: Sequence[int]) -> float | None:
+    """Return the cross-validated accuracy of TF-IDF and logistic regression, or ``None``."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    right = 0
+    for fold in range(PROBE_FOLDS):
+        train = [i for i, f in enumerate(fold_of) if f != fold]
+        held = [i for i, f in enumerate(fold_of) if f == fold]
+        if not held or len({labels[i] for i in train}) < 2:
+            return None
+        try:
+            vectorizer = TfidfVectorizer(sublinear_tf=True)
+            features = vectorizer.fit_transform([texts[i] for i in train])
+        except ValueError:  # no words at all
+            return None
+        model = LogisticRegression(C=10, tol=1e-2, max_iter=50)
+        with warnings.catch_warnings():
+            # A probe that is nearly fitted ranks two splits as well as one that is.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(features, [labels[i] for i in train])
+        predicted = model.predict(vectorizer.transform([texts[i] for i in held]))
+        right += sum(p == labels[i] for p, i in zip(predicted, held, strict=True))
+    return right / len(texts)
+
+
+def _sentences(
+    units: Units, crossing: int, at_random: float, claimed: float | None, given: bool
+) -> tuple[str, ...]:
+    held = [f"{units.clusters:,} clusters of near-duplicates"]
+    if units.groups:
+        held.append(f"{units.groups:,} groups")
+    sentences = [f"Kept together: {' and '.join(held)}."]
+    if crossing and given:
+        sentences.append(f"{crossing:,} pairs of rows cross to the files given for test.")
+    else:
+        sentences.append("No pair of near-duplicates or of one group crosses.")
+    if at_random:
+        sentences.append(f"A random split would have let {at_random:,.0f} pairs cross.")
+    if claimed is not None:
+        sentences.append(
+            f"A fast probe scores {claimed:+.1f} points of accuracy under a random split."
+        )
+    return tuple(sentences)

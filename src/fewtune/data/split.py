@@ -1,0 +1,322 @@
+"""Which rows train, choose and judge, so that nothing leaks and old test rows stay test rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from fewtune.data.certificate import certify_split
+from fewtune.data.units import Units, link_rows
+from fewtune.errors import DataError, PlanError
+from fewtune.records import Dataset, Split
+
+__all__ = ["folds", "split"]
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+JITTER = 2.0
+"""Rows by which a part may run ahead of its share over all classes, so that the order is random."""
+
+
+def split(
+    dataset: Dataset,
+    *,
+    test: float = 0.2,
+    validation: float = 0.2,
+    seed: int = 0,
+    by_time: bool = False,
+    given_test: Dataset | None = None,
+    given_validation: Dataset | None = None,
+    certify: bool = False,
+) -> Split:
+    """Return which rows train, which choose and which judge, with a certificate.
+
+    Near-duplicates, equal inputs and rows of one group stay together. Labels are spread evenly; the
+    first independent row of each label trains, so that no label is only in test.
+
+    Rows are dealt out in file order, each by what came before it: within a label in blocks whose
+    order is drawn (as trials assign patients), under a balance over all labels. So a data set with
+    rows appended is split as before up to the new rows, and **an old test row stays a test row**. A
+    new row that is near to two old ones in different parts joins them, and the whole moves to test
+    if one was there, else to validation. The price: the parts are within a row or two of their
+    shares for each label rather than exact, a large group counts before its size is known, and a
+    cluster that grew together is in test more often than a lone row. Two things come before
+    stability: a label that has no training row left takes one back, and a part that would be empty
+    takes its last possible row from training.
+
+    Parameters
+    ----------
+    dataset
+        The rows.
+    test, validation
+        Shares of the rows, from 0 to below 1. With ``given_test`` the first, with
+        ``given_validation`` the second is taken as 0.
+    seed
+        Another seed gives another split.
+    by_time
+        Test on the newest rows and validate on the next newest: no training row is newer than any
+        test cluster. Not stable when rows are appended, by its nature.
+    given_test, given_validation
+        Rows that the user keeps in files of their own. The certificate counts near-duplicates and
+        groups that cross to them.
+    certify
+        Also measure what a random split would have claimed, in about two seconds.
+
+    Raises
+    ------
+    PlanError
+        If the shares leave nothing to train on.
+    DataError
+        If there are too few independent rows for the parts, or times are missing.
+    """
+    shares = _check_shares(
+        0.0 if given_test is not None else test,
+        0.0 if given_validation is not None else validation,
+    )
+    units = link_rows(dataset)
+    if by_time:
+        parts = _by_time(dataset, units, shares)
+    else:
+        parts = _deal(dataset, units, shares, seed)
+    _keep_labels_in_training(dataset, units, parts)
+    _fill_empty_parts(dataset, units, parts, shares)
+    certificate = certify_split(
+        dataset, units, parts, seed, [d for d in (given_test, given_validation) if d], certify
+    )
+    chosen = [tuple(r for r, p in enumerate(parts) if p == part) for part in range(3)]
+    return Split(chosen[TRAIN], chosen[VALIDATION], chosen[TEST], certificate)
+
+
+def _check_shares(test: float, validation: float) -> tuple[float, float, float]:
+    for name, share in (("test", test), ("validation", validation)):
+        if not 0 <= share < 1:
+            raise PlanError("a share from 0 to below 1", f"{share}", name, "Write 20% as 0.2")
+    if test + validation >= 1:
+        raise PlanError(
+            "shares that leave rows to train on",
+            f"test {test} and validation {validation}",
+            cure="Lower one of them",
+        )
+    return 1 - test - validation, validation, test
+
+
+def _uniform(seed: int, *names: object) -> float:
+    """Return a number from 0 to below 1 that depends on nothing but the seed and the names."""
+    text = "\x1f".join(map(str, (seed, *names)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56
+
+
+class _Dealer:
+    """Deals rows to parts in file order, within each label and over all of them by share."""
+
+    def __init__(self, shares: Sequence[float], seed: int) -> None:
+        self._shares = shares
+        self._seed = seed
+        smallest = min(share for share in shares if share > 0)
+        self._block = max(2, min(20, round(1 / smallest)))
+        self._label_rows: dict[str, Counter[int]] = defaultdict(Counter)
+        self._all: Counter[int] = Counter()
+
+    def take(self, label: str, part: int) -> None:
+        """Count one more row."""
+        self._label_rows[label][part] += 1
+        self._all[part] += 1
+
+    def move(self, label: str, old: int, new: int) -> None:
+        """Count a row elsewhere."""
+        self._label_rows[label][old] -= 1
+        self._all[old] -= 1
+        self.take(label, new)
+
+    def choose(self, label: str, anchor: str) -> int:
+        """Return the part of a row that is linked to none before it."""
+        rows = self._label_rows[label]
+        count = sum(rows.values()) + 1
+        if count == 1:
+            return TRAIN
+        end = -(-count // self._block) * self._block
+        room = [share * end - rows[part] for part, share in enumerate(self._shares)]
+        allowed = [p for p, share in enumerate(self._shares) if share > 0 and room[p] >= 0.5]
+        allowed = allowed or [max(range(len(room)), key=lambda p: room[p])]
+        total = sum(self._all.values()) + 1
+
+        def behind(part: int) -> float:
+            jitter = JITTER * _uniform(self._seed, anchor, part)
+            return self._shares[part] * total - self._all[part] + jitter
+
+        return max(allowed, key=behind)
+
+
+def _deal(dataset: Dataset, units: Units, shares: Sequence[float], seed: int) -> list[int]:
+    """Return the part of each row; see ``split`` for the rule."""
+    dealer = _Dealer(shares, seed)
+    labels = units.labels
+    unit_of: list[int] = []
+    members: dict[int, list[int]] = {}
+    part_of: dict[int, int] = {}
+    for row in range(len(dataset)):
+        near = sorted({unit_of[earlier] for earlier in units.links[row]})
+        if not near:
+            members[row], part_of[row] = [], dealer.choose(labels[row], units.anchor(row))
+            near = [row]
+        home = near[0]
+        part = max(part_of[unit] for unit in near)
+        for unit in near:
+            if part_of[unit] != part:
+                for member in members[unit]:
+                    dealer.move(labels[member], part_of[unit], part)
+                part_of[unit] = part
+            if unit != home:
+                for member in members[unit]:
+                    unit_of[member] = home
+                members[home] += members.pop(unit)
+        unit_of.append(home)
+        members[home].append(row)
+        dealer.take(labels[row], part)
+    return [part_of[unit] for unit in unit_of]
+
+
+def _by_time(dataset: Dataset, units: Units, shares: Sequence[float]) -> list[int]:
+    """Return the part of each row, the newest units in test."""
+    missing = [e.source for e in dataset if not e.time]
+    if missing:
+        raise DataError(
+            "a time in each row, to split by time",
+            f"{len(missing):,} rows without",
+            missing[0],
+            "Add a column time with ISO dates, or name it with --columns time=…",
+        )
+    newest = sorted(
+        units.members(),
+        key=lambda rows: (max(dataset[row].time for row in rows), max(rows)),
+        reverse=True,
+    )
+    parts = [TRAIN] * len(dataset)
+    placed: float = 0
+    for rows in newest:
+        # A unit is where its middle row falls, so that the shares are met as nearly as they can.
+        middle = (placed + len(rows) / 2) / len(dataset)
+        part = TEST if middle < shares[TEST] else VALIDATION
+        part = part if middle < shares[TEST] + shares[VALIDATION] else TRAIN
+        for row in rows:
+            parts[row] = part
+        placed += len(rows)
+    return parts
+
+
+def _keep_labels_in_training(dataset: Dataset, units: Units, parts: list[int]) -> None:
+    """Move the first unit of each label without training rows to training."""
+    labels = units.labels
+    trained = {labels[row] for row, part in enumerate(parts) if part == TRAIN}
+    for row, label in enumerate(labels):
+        if label not in trained:
+            _move(units.unit_of(row), parts, TRAIN)
+            trained |= {labels[member] for member in units.unit_of(row)}
+
+
+def _move(rows: Iterable[int], parts: list[int], part: int) -> None:
+    for row in rows:
+        parts[row] = part
+
+
+def _fill_empty_parts(
+    dataset: Dataset, units: Units, parts: list[int], shares: Sequence[float]
+) -> None:
+    """Give an empty part the last training unit that its labels can spare."""
+    for part in (VALIDATION, TEST):
+        if shares[part] == 0 or part in parts:
+            continue
+        training = Counter(units.labels[row] for row, p in enumerate(parts) if p == TRAIN)
+        for rows in sorted(units.members(), key=lambda rows: (len(rows), -rows[0])):
+            held = Counter(units.labels[row] for row in rows)
+            if parts[rows[0]] == TRAIN and all(training[x] > held[x] for x in held):
+                _move(rows, parts, part)
+                break
+        else:
+            raise _too_few(dataset, units, shares)
+
+
+def _too_few(dataset: Dataset, units: Units, shares: Sequence[float]) -> DataError:
+    needed = sum(share > 0 for share in shares)
+    labelled = bool(dataset.labels)
+    which = " of which a label has two or more" if labelled else ""
+    count = len(units.members())
+    got = f"{len(dataset)} rows, {count} of them independent"
+    if labelled:
+        got += f", in {len(dataset.labels)} labels"
+    return DataError(
+        f"at least {max(needed, 10)} rows to split, {needed} of them independent{which}",
+        got,
+        dataset.name,
+        "Add rows that are no copies of each other, or give the other parts in files of their own",
+    )
+
+
+def folds(
+    dataset: Dataset, k: int, seed: int = 0, rows: Sequence[int] | None = None
+) -> list[tuple[int, ...]]:
+    """Return k disjoint folds of rows, near-duplicates and groups together, labels spread evenly.
+
+    Parameters
+    ----------
+    dataset
+        The rows.
+    k
+        Number of folds, at least 2.
+    seed
+        Another seed gives other folds.
+    rows
+        Indices of the rows to fold, e.g. the training rows of a split; all where not given.
+
+    Returns
+    -------
+    list of tuple of int
+        Indices into ``dataset``, ascending in each fold.
+
+    Raises
+    ------
+    PlanError
+        If k is below 2.
+    DataError
+        If there are fewer independent rows than folds.
+    """
+    if k < 2:
+        raise PlanError("2 folds or more", f"{k}", cure="Raise the number of folds")
+    chosen = range(len(dataset)) if rows is None else sorted(rows)
+    part = Dataset(
+        tuple(dataset[row] for row in chosen), dataset.shape, dataset.name, dataset.columns
+    )
+    units = link_rows(part)
+    members = units.members()
+    if len(members) < k:
+        raise DataError(
+            f"at least {k} independent rows for {k} folds",
+            f"{len(part)} rows, {len(members)} of them independent",
+            dataset.name,
+            "Lower the number of folds, or add rows",
+        )
+    found = _spread(members, units.labels, units, k, seed)
+    return [tuple(chosen[row] for row in sorted(fold)) for fold in found]
+
+
+def _spread(
+    members: Sequence[Sequence[int]], labels: Sequence[str], units: Units, k: int, seed: int
+) -> list[list[int]]:
+    """Return the rows of each fold: large units first, each to the fold that needs its labels most."""
+    order = sorted(
+        members, key=lambda rows: (-len(rows), _uniform(seed, units.anchor(rows[0]), rows[0]))
+    )
+    held: list[Counter[str]] = [Counter() for _ in range(k)]
+    found: list[list[int]] = [[] for _ in range(k)]
+    for rows in order:
+        wanted: Mapping[str, int] = Counter(labels[row] for row in rows)
+
+        def load(fold: int, wanted: Mapping[str, int] = wanted) -> tuple[float, int]:
+            same = sum(held[fold][label] * n for label, n in wanted.items())
+            return same, len(found[fold])
+
+        best = min(range(k), key=load)
+        found[best] += rows
+        held[best].update(wanted)
+    return found
