@@ -1,0 +1,284 @@
+"""A run folder as it lies on disk, read once for the report, the card and the closing screen."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fewtune.errors import RunError
+from fewtune.records import Event, Score
+
+__all__ = ["RunContents", "as_mapping", "as_number", "as_score", "read"]
+
+MARKS = ("plan.yaml", "journal.jsonl")
+"""A folder with neither of these is not a run."""
+
+BUILT_IN_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
+
+
+def as_mapping(value: object) -> dict[str, Any]:
+    """Return ``value`` where it is a mapping with its keys as text, else an empty one."""
+    return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
+
+
+def as_number(value: object) -> float | None:
+    """Return ``value`` as a finite float, or ``None`` where it is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def as_score(record: object, name: str = "") -> Score | None:
+    """Return the score that a json record describes, or ``None`` where it holds no number.
+
+    Bounds that are missing or not finite become NaN, which is shown as "interval unknown".
+    """
+    fields = as_mapping(record)
+    value = as_number(fields.get("value"))
+    if value is None:
+        return None
+    low, high = as_number(fields.get("low")), as_number(fields.get("high"))
+    return Score(
+        name=str(fields.get("name") or name),
+        value=value,
+        low=math.nan if low is None else low,
+        high=math.nan if high is None else high,
+        n=int(as_number(fields.get("n")) or 0),
+        direction="lower" if fields.get("direction") == "lower" else "higher",
+        unit=str(fields.get("unit") or ""),
+        version=int(as_number(fields.get("version")) or 1),
+    )
+
+
+@dataclass(frozen=True)
+class RunContents:
+    """What a run folder holds; parts that are missing are empty.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    plan, environment, data, scores
+        Contents of the files of these names.
+    events
+        Lines of the journal, in order.
+    predictions
+        One record per test row.
+    faults
+        What could not be read, one sentence each.
+    """
+
+    path: Path
+    plan: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    data: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    events: tuple[Event, ...]
+    predictions: tuple[Mapping[str, Any], ...]
+    faults: tuple[str, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its verdict."""
+        return bool(as_mapping(self.scores.get("verdict")).get("decision"))
+
+    @property
+    def name(self) -> str:
+        """Name of the folder, also where it was called ``.``."""
+        return self.path.resolve().name
+
+    @property
+    def data_name(self) -> str:
+        """What the user called the data, without the folders of an absolute path."""
+        told = str(self.data.get("name") or self.name)
+        return Path(told).name or told if Path(told).is_absolute() else told
+
+    @property
+    def task(self) -> str:
+        """Name of the task; guessed from the shape of the data where the run ended early."""
+        planned = self.plan.get("task")
+        if isinstance(planned, Mapping):
+            planned = planned.get("name")
+        named = self.scores.get("task") or planned
+        if named:
+            return str(named)
+        shape = str(self.data.get("shape") or "")
+        by_shape = {
+            "labelled_text": "text_classification",
+            "labelled_image": "image_classification",
+        }
+        return by_shape.get(shape, "generation")
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the task gives labels."""
+        return self.task.endswith("classification")
+
+    @property
+    def headline(self) -> str:
+        """Name of the score that the verdict rests on."""
+        return str(
+            self.scores.get("headline") or ("accuracy" if self.classifies else "loss_per_byte")
+        )
+
+    @property
+    def model(self) -> str:
+        """Name of the base model as a reader knows it; empty where the plan does not say."""
+        model = self.plan.get("model")
+        if isinstance(model, Mapping):
+            model = model.get("name") or model.get("path")
+        name = str(model or "")
+        return BUILT_IN_NAMES.get(name, name)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run took, or had taken by its last journal line."""
+        told = as_number(self.scores.get("seconds"))
+        return told if told is not None else max((e.seconds for e in self.events), default=0.0)
+
+    @property
+    def when(self) -> str:
+        """When the run ended (or last wrote), as a local date and time to the minute."""
+        newest = max(f.stat().st_mtime for f in self._files())
+        return datetime.fromtimestamp(newest).strftime("%-d %B %Y, %H:%M")
+
+    def _files(self) -> list[Path]:
+        names = ("scores.json", "journal.jsonl", "plan.yaml")
+        return [f for f in (self.path / n for n in names) if f.exists()]
+
+    def kind(self, kind: str) -> tuple[Event, ...]:
+        """Return the events of one kind, in order."""
+        return tuple(e for e in self.events if e.kind == kind)
+
+    def tuned(self) -> dict[str, Score]:
+        """Return the tuned model's scores by name."""
+        return _scores(self.scores.get("scores"))
+
+    def base(self) -> dict[str, Score]:
+        """Return the bare base model's scores by name; empty where it was not scored."""
+        return _scores(self.scores.get("base_scores"))
+
+    def controls(self) -> dict[str, dict[str, Score]]:
+        """Return each control's scores by name."""
+        return {n: _scores(s) for n, s in as_mapping(self.scores.get("controls")).items()}
+
+    def paired(self) -> dict[str, Score]:
+        """Return tuned minus control of the headline, on the same rows, by control."""
+        return _scores(self.scores.get("paired"))
+
+    def chosen(self) -> dict[str, Any]:
+        """Return what was chosen: method, learning rate, regularizers, alpha, updates, reason."""
+        return as_mapping(self.scores.get("chosen"))
+
+    def parts(self) -> dict[str, int]:
+        """Return the number of rows of each part of the split."""
+        parts = as_mapping(self.data.get("parts"))
+        return {name: len(rows) for name, rows in parts.items() if isinstance(rows, list)}
+
+
+def _scores(records: object) -> dict[str, Score]:
+    read_ones = {name: as_score(record, name) for name, record in as_mapping(records).items()}
+    return {name: score for name, score in read_ones.items() if score is not None}
+
+
+def read(run: Path) -> RunContents:
+    """Return what the run folder holds.
+
+    Raises
+    ------
+    RunError
+        If ``run`` is not a folder, is not a run, or may not be read.
+    """
+    run = Path(run)
+    if not run.is_dir():
+        got = "a file" if run.exists() else "nothing of that name"
+        raise RunError("the folder of a run", got, str(run), "Name a folder that fit wrote")
+    if not any((run / mark).is_file() for mark in MARKS):
+        raise RunError(
+            "the folder of a run, with plan.yaml and journal.jsonl",
+            "a folder without them",
+            str(run),
+            "Name a folder that fit wrote",
+        )
+    faults: list[str] = []
+    return RunContents(
+        path=run,
+        plan=_plan(run / "plan.yaml", faults),
+        environment=_object(run / "environment.json", faults),
+        data=_object(run / "data.json", faults),
+        scores=_object(run / "scores.json", faults),
+        events=tuple(_event(line) for line in _lines(run / "journal.jsonl", faults)),
+        predictions=tuple(_lines(run / "predictions.jsonl", faults)),
+        faults=tuple(faults),
+    )
+
+
+def _text(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    try:
+        # Damaged bytes must not hide the rest of the file: the report is where they are told.
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise RunError("a run that can be read", error.strerror or str(error), str(path)) from error
+
+
+def _plan(path: Path, faults: list[str]) -> dict[str, Any]:
+    import yaml
+
+    text = _text(path)
+    if text is None:
+        return {}
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        faults.append(f"plan.yaml cannot be read: {' '.join(str(error).split())}.")
+        return {}
+    return as_mapping(content)
+
+
+def _object(path: Path, faults: list[str]) -> dict[str, Any]:
+    text = _text(path)
+    if text is None:
+        return {}
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        faults.append(f"{path.name} cannot be read: {error}.")
+        return {}
+    return as_mapping(content)
+
+
+def _lines(path: Path, faults: list[str]) -> Iterator[dict[str, Any]]:
+    damaged: list[int] = []
+    # Only newlines end a line: user text may hold other separators, such as U+2028.
+    for number, line in enumerate((_text(path) or "").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            yield record
+        else:
+            damaged.append(number)
+    if damaged:
+        places = ", ".join(f"{path.name}:{n}" for n in damaged[:5])
+        more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
+        faults.append(f"Not readable and left out: {places}{more}.")
+
+
+def _event(record: Mapping[str, Any]) -> Event:
+    return Event(
+        kind=str(record.get("kind") or ""),
+        stage=str(record.get("stage") or ""),
+        update=int(as_number(record.get("update")) or 0),
+        seconds=as_number(record.get("seconds")) or 0.0,
+        values=as_mapping(record.get("values")),
+    )

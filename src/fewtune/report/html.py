@@ -1,0 +1,196 @@
+"""One run as one self-contained page: no script, nothing fetched, fit for paper and the dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fewtune.report import comparison, plots, rows, rules, training, words
+from fewtune.report.atomic import write_atomically
+from fewtune.report.choices import choices
+from fewtune.report.folder import RunContents, as_mapping, as_number, read
+
+__all__ = ["render", "write"]
+
+MOST_CURVES = 4
+"""Trainings drawn in full; a cross-fit has dozens, and a table tells the rest better."""
+
+
+def write(run: Path) -> Path:
+    """Write ``report.html`` into a run folder and return its path.
+
+    Whatever the folder lacks is left out or named as missing, so a run that was killed has a
+    report too. The file is replaced in one step.
+
+    Raises
+    ------
+    RunError
+        If the folder is not a run, or cannot be written to.
+    """
+    folder = read(run)
+    return write_atomically(folder.path / "report.html", render(folder))
+
+
+def render(run: RunContents) -> str:
+    """Return the page of a run; every text from the user's files is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fewtune.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["words"] = words
+    environment.filters["sentence"] = words.sentence
+    environment.filters["off_scale"] = lambda score, axis: axis.off(score)
+    environment.filters["finite"] = lambda x: x is not None and math.isfinite(x)
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        run=run,
+        verdict=as_mapping(run.scores.get("verdict")),
+        unfinished=_unfinished(run),
+        **_better(run),
+        **_cost(run),
+        **_training(run),
+        **_data(run),
+        **_rows(run),
+        settings=list(settings(run.plan)),
+        environment=list(_flat(run.environment)),
+    )
+
+
+def _unfinished(run: RunContents) -> str:
+    """Return how far a run without a verdict came; empty for a finished one."""
+    if run.finished:
+        return ""
+    if not run.events:
+        return "It ended before its first step."
+    last = run.events[-1]
+    where = f"update {words.count(last.update)}" if last.update else "its preparation"
+    stage = f" of {words.title(last.stage)}" if last.stage else ""
+    return f"The last thing it wrote was {where}{stage}, {words.duration(last.seconds)} in."
+
+
+def _better(run: RunContents) -> dict[str, Any]:
+    bars = comparison.contest(run, run.headline) if run.headline in run.tuned() else []
+    gains = comparison.differences(run)
+    return {
+        "lead": comparison.lead(run),
+        "bars": bars,
+        "bars_axis": comparison.axis([b.score for b in bars]) if bars else None,
+        "gains": gains,
+        "gains_axis": comparison.axis([g.score for g in gains], zero=True) if gains else None,
+        "shared": [(n, comparison.contest(run, n)) for n in comparison.shared_scores(run)],
+        "rules": rules.beside_rules(run),
+    }
+
+
+def _cost(run: RunContents) -> dict[str, Any]:
+    stages = {n: as_number(s) for n, s in as_mapping(run.scores.get("stages")).items()}
+    timed = [(words.title(n), s) for n, s in stages.items() if s is not None]
+    memory, parameters = (as_mapping(run.scores.get(k)) for k in ("memory", "parameters"))
+    return {
+        "others": comparison.others(run),
+        "unmeasured": comparison.unmeasured(run) if run.finished else [],
+        "timed": sorted(timed, key=lambda item: -item[1]),
+        "memory": {k: as_number(v) for k, v in memory.items()},
+        "parameters": {k: as_number(v) for k, v in parameters.items()},
+        "chosen": run.chosen(),
+    }
+
+
+def _training(run: RunContents) -> dict[str, Any]:
+    found = training.trainings(run)
+    score = run.tuned().get(run.headline)
+    unit = score.unit if score else ("share" if run.classifies else "nats/byte")
+    rivals = comparison.contest(run, run.headline)
+    levels = [(b.name, b.score.value) for b in rivals if not b.tuned][:1]
+    blends = list(training.dials(run).items())[:MOST_CURVES]
+    dials = [
+        (words.title(stage), points, plots.dial_curve(points, f"dial{i}", unit))
+        for i, (stage, points) in enumerate(blends)
+        if len(points) > 1
+    ]
+    return {
+        "trainings": found,
+        "curves": [_curves(t, i, unit, levels) for i, t in enumerate(found[:MOST_CURVES])],
+        "alarms": training.alarms(run),
+        "dials": dials,
+        "choices": choices(run),
+        "headline_unit": unit,
+    }
+
+
+def _curves(
+    one: training.Training, place: int, unit: str, levels: list[tuple[str, float]]
+) -> dict[str, Any]:
+    headline = ""
+    if len(one.headline) > 1:
+        headline = plots.headline_curve(one, f"score{place}", unit, levels)
+    loss = plots.loss_curve(one, f"loss{place}") if one.loss or one.validation else ""
+    return {"training": one, "loss": loss, "headline": headline}
+
+
+def _data(run: RunContents) -> dict[str, Any]:
+    order = ["error", "warning", "note"]
+    findings = [as_mapping(f) for f in _list(run.data.get("findings"))]
+    findings.sort(key=lambda f: order.index(f["severity"]) if f.get("severity") in order else 3)
+    return {
+        "parts": run.parts(),
+        "certificate": as_mapping(run.data.get("certificate")),
+        "findings": findings,
+        "columns": as_mapping(run.data.get("columns")),
+        "notes": [str(note) for note in _list(run.data.get("notes"))],
+        "labels": [str(label) for label in _list(run.data.get("labels"))],
+    }
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _rows(run: RunContents) -> dict[str, Any]:
+    generated = [] if run.classifies else rows.samples(run)
+    classes = rows.class_figures(run) if run.classifies else []
+    return {
+        "worst": rows.worst(run),
+        "confusions": rows.confusions(run) if run.classifies else [],
+        "classes": classes,
+        "samples": generated,
+        "ended": rows.ended_share(generated) if generated else (0, 0),
+        "wrong": sum(one.n - one.hits for one in classes),
+        "judged": sum(one.n for one in classes),
+    }
+
+
+def settings(plan: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield every setting of a plan as (dotted key, value, reason or empty)."""
+    reasons = as_mapping(plan.get("reasons"))
+    for key, value in _flat({k: v for k, v in plan.items() if k != "reasons"}):
+        yield key, value, str(reasons.get(key, ""))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        dotted = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{dotted}.")
+        else:
+            yield dotted, _shown(value)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(v) for v in value) or "none"
+    if isinstance(value, Mapping):
+        options = as_mapping(value.get("options"))
+        said = [f"{key}={_shown(option)}" for key, option in options.items()]
+        return " ".join([str(value.get("name", "")), *said]).strip() or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

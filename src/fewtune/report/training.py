@@ -1,0 +1,163 @@
+"""What the journal says about each training: its curves, the update that was kept, its alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fewtune.records import Event
+from fewtune.report import words
+from fewtune.report.folder import RunContents, as_number
+
+__all__ = ["Alarm", "DialPoint", "Training", "alarms", "dials", "trainings"]
+
+Series = tuple[tuple[float, float], ...]
+"""Points (update, value), in order of updates."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run.
+
+    Attributes
+    ----------
+    stage
+        Its name in the journal.
+    sentence
+        What the journal says it is for; may be empty.
+    loss
+        Training loss of every update.
+    train, validation
+        Losses at evaluations; ``train`` is empty where it was not evaluated.
+    headline
+        The headline score at evaluations, on validation rows; empty where it was not computed.
+    kept
+        The update whose weights went on: what the run says, else its best evaluation, else the one
+        of least validation loss; ``None`` without evaluations.
+    is_chosen
+        Whether this training made the model that was chosen.
+    """
+
+    stage: str
+    sentence: str
+    updates: int
+    seconds: float
+    loss: Series
+    train: Series
+    validation: Series
+    headline: Series
+    kept: int | None
+    is_chosen: bool
+
+    @property
+    def name(self) -> str:
+        """The stage in plain words."""
+        return words.title(self.stage) if self.stage else "Training"
+
+    @property
+    def judged_by_loss(self) -> bool:
+        """Whether the headline is the validation loss itself, as in text generation.
+
+        It is then per byte, and must not share an axis with a training loss per token.
+        """
+        return self.headline == self.validation
+
+    @property
+    def least(self) -> tuple[float, float] | None:
+        """The evaluation of least validation loss as (update, loss)."""
+        return min(self.validation, key=lambda p: p[1]) if self.validation else None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What a monitor said while training."""
+
+    stage: str
+    update: int
+    monitor: str
+    action: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class DialPoint:
+    """One blend with the base and how it did on validation rows."""
+
+    alpha: float
+    value: float
+    low: float | None
+    high: float | None
+    loss: float | None
+    chosen: bool
+
+
+def trainings(run: RunContents) -> list[Training]:
+    """Return every stage that made updates, the one that was chosen first."""
+    stages = dict.fromkeys(e.stage for e in run.events if e.kind in ("step", "evaluation"))
+    found = [_training(run, stage) for stage in stages]
+    return sorted(found, key=lambda t: not t.is_chosen)
+
+
+def _training(run: RunContents, stage: str) -> Training:
+    events = [e for e in run.events if e.stage == stage]
+    # A resumed run tells some updates twice; the later telling is the one that counts.
+    steps = list({e.update: e for e in events if e.kind == "step"}.values())
+    evaluations = list({e.update: e for e in events if e.kind == "evaluation"}.values())
+    timed = [e.seconds for e in events if e.kind in ("stage", "step", "evaluation")]
+    is_chosen = bool(stage) and run.chosen().get("method") == stage
+    validation = _series(evaluations, "validation_loss")
+    told = as_number(run.chosen().get("updates")) if is_chosen else None
+    best = [e.update for e in evaluations if e.values.get("best") is True]
+    least = min(validation, key=lambda p: p[1])[0] if validation else None
+    kept = told or (best[-1] if best else least)
+    sentences = [e.values.get("sentence") for e in events if e.kind == "stage"]
+    return Training(
+        stage=stage,
+        sentence=str(next((s for s in sentences if s), "")),
+        updates=max((e.update for e in steps + evaluations), default=0),
+        seconds=timed[-1] - timed[0],
+        loss=_series(steps, "loss"),
+        train=_series(evaluations, "train_loss"),
+        validation=validation,
+        headline=_series(evaluations, run.headline),
+        kept=None if kept is None else round(kept),
+        is_chosen=is_chosen,
+    )
+
+
+def _series(events: Iterable[Event], key: str) -> Series:
+    points = [(float(e.update), as_number(e.values.get(key))) for e in events]
+    return tuple(sorted((x, y) for x, y in points if y is not None))
+
+
+def alarms(run: RunContents) -> list[Alarm]:
+    """Return what monitors said, in order."""
+    return [
+        Alarm(
+            stage=words.title(e.stage) if e.stage else "",
+            update=e.update,
+            monitor=words.title(str(e.values.get("monitor") or "monitor")),
+            action=str(e.values.get("action") or ""),
+            sentence=str(e.values.get("sentence") or ""),
+        )
+        for e in run.kind("monitor")
+    ]
+
+
+def dials(run: RunContents) -> dict[str, list[DialPoint]]:
+    """Return the swept blends of each training by alpha, the chosen training's first."""
+    stages = dict.fromkeys(e.stage for e in run.kind("dial"))
+    ordered = sorted(stages, key=lambda stage: stage != run.chosen().get("method"))
+    found = {stage: _dial([e for e in run.kind("dial") if e.stage == stage]) for stage in ordered}
+    return {stage: points for stage, points in found.items() if points}
+
+
+def _dial(events: Iterable[Event]) -> list[DialPoint]:
+    points = []
+    for event in events:
+        alpha, value = (as_number(event.values.get(k)) for k in ("alpha", "value"))
+        if alpha is None or value is None:
+            continue
+        low, high, loss = (as_number(event.values.get(k)) for k in ("low", "high", "loss"))
+        points.append(DialPoint(alpha, value, low, high, loss, bool(event.values.get("chosen"))))
+    return sorted({p.alpha: p for p in points}.values(), key=lambda p: p.alpha)
