@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fewtune.measures.base import Floats, Measure
+from fewtune.measures.base import Floats, RowMeasure
 from fewtune.tasks.outcomes import Outcomes
 
 __all__ = ["Accuracy"]
 
 
-class Accuracy(Measure):
+class Accuracy(RowMeasure):
     """Right rows over rows, in [0, 1]."""
 
     direction = "higher"

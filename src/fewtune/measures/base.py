@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -15,13 +16,36 @@ from fewtune.measures.intervals import bootstrap, paired
 from fewtune.records import Score
 from fewtune.tasks.outcomes import Outcomes
 
-__all__ = ["MEASURES", "Measure", "compare", "score", "score_all"]
+__all__ = ["MEASURES", "Evidence", "Measure", "RowMeasure", "row_measure", "score_all"]
 
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """All that was observed of one model; a measure takes what it needs.
+
+    Attributes
+    ----------
+    task
+        Name of the task.
+    test
+        What the model did on the test rows.
+    train, validation
+        What it did on equally many training and validation rows.
+    ended
+        For each sampled answer whether it ended by itself.
+    """
+
+    task: str
+    test: Outcomes
+    train: Outcomes | None = None
+    validation: Outcomes | None = None
+    ended: tuple[bool, ...] = ()
+
+
 class Measure(ABC):
-    """A number about what a model did on rows.
+    """A number about a model on data.
 
     A member's file defines one subclass; the file's name is the score's name.
     """
@@ -35,6 +59,18 @@ class Measure(ABC):
     def name(self) -> str:
         """Name of the file that defines the measure."""
         return type(self).__module__.rsplit(".", 1)[-1]
+
+    @abstractmethod
+    def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
+        """Return the score with its 95% interval, or ``None`` where its evidence is missing."""
+
+    def named(self, value: float, low: float, high: float, n: int) -> Score:
+        """Return a score of this measure."""
+        return Score(self.name, value, low, high, n, self.direction, self.unit, self.version)
+
+
+class RowMeasure(Measure):
+    """A measure that is a function of rows and their weights."""
 
     @abstractmethod
     def values(self, outcomes: Outcomes, weights: Floats) -> Floats:
@@ -52,58 +88,62 @@ class Measure(ABC):
         ndarray of shape (draws,)
         """
 
+    def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
+        """Return the score on the test rows."""
+        return self.of(evidence.test, seed)
 
-MEASURES: Family[Measure] = Family(
-    "fewtune.measures", Measure, "measure", not_members=["intervals"]
-)
+    def of(self, outcomes: Outcomes, seed: int = 0) -> Score:
+        """Return the score on any rows.
 
+        Raises
+        ------
+        DataError
+            If there is no row.
+        """
+        if not len(outcomes):
+            raise DataError("rows to measure on", "none", cure="Give a larger test part or file")
+        value, low, high = bootstrap(
+            lambda weights: self.values(outcomes, weights), outcomes.groups, seed=seed
+        )
+        return self.named(value, low, high, len(outcomes))
 
-def score(measure: Measure, outcomes: Outcomes, seed: int = 0) -> Score:
-    """Return the measure's value on ``outcomes`` with its 95% interval.
+    def difference(self, first: Outcomes, second: Outcomes, seed: int = 0) -> Score:
+        """Return first minus second on the same rows, with the paired 95% interval.
 
-    Raises
-    ------
-    DataError
-        If there is no row.
-    """
-    if not len(outcomes):
-        raise DataError("rows to measure on", "none", cure="Give a larger test part or file")
-    value, low, high = bootstrap(
-        lambda weights: measure.values(outcomes, weights), outcomes.groups, seed=seed
-    )
-    return _named(measure, value, low, high, len(outcomes))
-
-
-def compare(measure: Measure, first: Outcomes, second: Outcomes, seed: int = 0) -> Score:
-    """Return first minus second on the same rows, with the paired 95% interval.
-
-    Raises
-    ------
-    DataError
-        If the two are not about the same rows in the same order.
-    """
-    if first.sources != second.sources:
-        raise DataError("two sets of outcomes on the same rows", "different rows")
-    value, low, high = paired(
-        lambda weights: measure.values(first, weights),
-        lambda weights: measure.values(second, weights),
-        first.groups,
-        seed=seed,
-    )
-    return _named(measure, value, low, high, len(first))
+        Raises
+        ------
+        DataError
+            If the two are not about the same rows in the same order.
+        """
+        if first.sources != second.sources:
+            raise DataError("two sets of outcomes on the same rows", "different rows")
+        value, low, high = paired(
+            lambda weights: self.values(first, weights),
+            lambda weights: self.values(second, weights),
+            first.groups,
+            seed=seed,
+        )
+        return self.named(value, low, high, len(first))
 
 
-def score_all(task: str, outcomes: Outcomes, names: Iterable[str] = ()) -> dict[str, Score]:
-    """Return the scores of every measure of ``task`` (or of those named) that applies."""
+MEASURES: Family[Measure] = Family("fewtune.measures", Measure, "measure", ["intervals"])
+
+
+def row_measure(name: str) -> RowMeasure:
+    """Return the measure called ``name``, which must be a function of rows."""
+    measure = MEASURES.load(name)()
+    if not isinstance(measure, RowMeasure):
+        raise TypeError(f"{name} is not a measure of rows")
+    return measure
+
+
+def score_all(evidence: Evidence, names: Iterable[str] = ()) -> dict[str, Score]:
+    """Return the scores of every measure (or of those named) that applies."""
     scores = {}
     for name in names or MEASURES.names():
         measure = MEASURES.load(name)()
-        if task in measure.tasks:
-            scores[name] = score(measure, outcomes)
+        if evidence.task in measure.tasks:
+            found = measure.score(evidence)
+            if found is not None:
+                scores[name] = found
     return scores
-
-
-def _named(measure: Measure, value: float, low: float, high: float, n: int) -> Score:
-    return Score(
-        measure.name, value, low, high, n, measure.direction, measure.unit, measure.version
-    )

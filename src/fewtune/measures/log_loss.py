@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fewtune.measures.base import Floats, Measure
+from fewtune.measures.base import Floats, RowMeasure
 from fewtune.tasks.outcomes import Outcomes
 
 __all__ = ["LogLoss"]
 
 
-class LogLoss(Measure):
+class LogLoss(RowMeasure):
     """Mean loss of the rows, in nats; ln(classes) is what knowing nothing costs."""
 
     direction = "lower"

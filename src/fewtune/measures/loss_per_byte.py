@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fewtune.measures.base import Floats, Measure
+from fewtune.measures.base import Floats, RowMeasure
 from fewtune.tasks.outcomes import Outcomes
 
 __all__ = ["LossPerByte"]
 
 
-class LossPerByte(Measure):
+class LossPerByte(RowMeasure):
     """Summed loss over summed bytes of the targets, in nats/byte; 0.693 is one bit per byte.
 
     The end token's loss counts, its bytes do not: ending well is part of the answer.

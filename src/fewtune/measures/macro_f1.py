@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fewtune.measures.base import Floats, Measure
+from fewtune.measures.base import Floats, RowMeasure
 from fewtune.tasks.outcomes import Outcomes
 
 __all__ = ["MacroF1"]
 
 
-class MacroF1(Measure):
+class MacroF1(RowMeasure):
     """Mean F1 of the classes that occur among truths or predictions, in [0, 1]."""
 
     direction = "higher"

@@ -15,7 +15,7 @@ from torch import nn
 from fewtune.methods.base import Method, load_head, save_head
 from fewtune.tasks.base import Row, Task, inference
 
-__all__ = ["Fitted", "Head", "features", "fit"]
+__all__ = ["Fitted", "Head", "features", "fit", "install"]
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation strengths tried, for unit-length states."""
@@ -45,6 +45,10 @@ class Fitted:
     strength: float
     out_of_fold: NDArray[np.float64]
     tried: tuple[tuple[float, float, float], ...]
+
+    def probabilities(self, states: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return class probabilities of frozen states, of shape (rows, classes)."""
+        return _shares(states, self.weight, self.bias)
 
 
 class Head(Method):
@@ -109,7 +113,7 @@ def features(model: nn.Module, task: Task, rows: Sequence[Row]) -> NDArray[np.fl
 def _solver(strength: float) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=strength, max_iter=2000, tol=1e-3)
+    return LogisticRegression(C=strength, max_iter=2000)
 
 
 def fit(
@@ -165,9 +169,17 @@ def _out_of_fold(
         held = np.asarray(fold, dtype=np.int64)
         train = np.setdiff1d(np.arange(len(truth)), held)
         weight, bias = _fitted(states[train], truth[train], weights[train], classes, strength)
-        logits = states[held] @ weight.T + bias
-        logits -= logits.max(axis=1, keepdims=True)
-        shares[held] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        shares[held] = _shares(states[held], weight, bias)
+    return shares
+
+
+def _shares(
+    states: NDArray[np.float32], weight: NDArray[np.float64], bias: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    logits = states @ weight.T + bias
+    logits -= logits.max(axis=1, keepdims=True)
+    raised: NDArray[np.float64] = np.exp(logits)
+    shares: NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
     return shares
 
 

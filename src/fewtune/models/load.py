@@ -19,6 +19,7 @@ __all__ = [
     "load_causal_lm",
     "load_encoder",
     "load_tokenizer",
+    "model_kind",
     "parameter_count",
     "read_config",
     "resolve",
@@ -200,7 +201,7 @@ def load_tokenizer(source: Source) -> Any:
     return tokenizer
 
 
-def _kind(config: Any) -> Literal["causal", "text", "image"]:
+def model_kind(config: Any) -> Literal["causal", "text", "image"]:
     """Return what a configuration says the model is for, by its architecture's name."""
     from transformers.models.auto import modeling_auto
 
@@ -217,7 +218,7 @@ def _kind(config: Any) -> Literal["causal", "text", "image"]:
 
 
 def _require(source: Source, config: Any, allowed: tuple[str, ...], task: str) -> None:
-    kind = _kind(config)
+    kind = model_kind(config)
     if kind in allowed:
         return
     words = {

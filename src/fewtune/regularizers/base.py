@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +23,17 @@ class Running(Protocol):
     method: Method
     rows: Sequence[Row]
     """The training rows."""
-    start: Mapping[str, Tensor]
+    start: dict[str, Tensor]
     """Trainable parameters as they were before the first update, by name."""
-    optimizer: torch.optim.Optimizer
+    optimizer: Any
     update: int
     """Finished updates."""
-    updates: int
-    """Updates of the whole training."""
     seed: int
+
+    @property
+    def updates(self) -> int:
+        """Updates of the whole training."""
+        ...
 
     @property
     def device(self) -> torch.device:

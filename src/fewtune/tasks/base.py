@@ -205,6 +205,10 @@ class Task(ABC):
         """Return what must be kept beside the weights to serve the model again."""
 
     @abstractmethod
+    def restore(self, about: dict[str, Any]) -> None:
+        """Take over what ``describe`` kept of a finished run."""
+
+    @abstractmethod
     def save_processor(self, folder: Path) -> None:
         """Write the tokenizer or image processor into ``folder``."""
 

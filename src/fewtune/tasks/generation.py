@@ -226,6 +226,11 @@ class Generation(Task):
             "max_new_tokens": self.max_new_tokens,
         }
 
+    def restore(self, about: dict[str, Any]) -> None:
+        """Take over length and the longest answer."""
+        kept = {"max_length": about["max_length"], "max_new_tokens": about["max_new_tokens"]}
+        self.settings = self.settings.model_copy(update=kept)
+
     def save_processor(self, folder: Path) -> None:
         """Write the tokenizer with the chat template that was trained."""
         self.tokenizer.save_pretrained(folder)

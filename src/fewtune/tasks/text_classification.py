@@ -132,6 +132,11 @@ class TextClassification(Task):
             "max_length": self.max_length(),
         }
 
+    def restore(self, about: dict[str, Any]) -> None:
+        """Take over pooling and length; the run's folder no longer tells the base's own."""
+        kept = {"pooling": about["pooling"], "max_length": about["max_length"]}
+        self.settings = self.settings.model_copy(update=kept)
+
     def save_processor(self, folder: Path) -> None:
         """Write the tokenizer."""
         self.tokenizer.save_pretrained(folder)

@@ -1,0 +1,36 @@
+"""Fine-tune a pretrained model on little data, and prove what the tuning changed.
+
+The verbs are imported when they are first used: ``import fewtune`` loads no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fewtune.verbs.check import check
+    from fewtune.verbs.fit import fit
+    from fewtune.verbs.fit import prepare as plan
+    from fewtune.verbs.result import Run
+    from fewtune.verbs.result import open_run as open
+
+__version__ = "0.1.0"
+
+__all__ = ["Run", "check", "fit", "open", "plan"]
+
+_HOMES = {
+    "check": ("fewtune.verbs.check", "check"),
+    "fit": ("fewtune.verbs.fit", "fit"),
+    "plan": ("fewtune.verbs.fit", "prepare"),
+    "open": ("fewtune.verbs.result", "open_run"),
+    "Run": ("fewtune.verbs.result", "Run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fewtune' has no attribute {name!r}")
+    import importlib
+
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)

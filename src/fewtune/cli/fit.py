@@ -1,0 +1,104 @@
+"""``fewtune fit``: progress on stderr, the verdict on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import typer
+
+from fewtune.cli.progress import Progress, console
+from fewtune.errors import PlanError
+
+__all__ = ["fit", "run_and_show"]
+
+HOLD = 1
+
+
+def fit(
+    data: str,
+    model: str,
+    test: str,
+    columns: str,
+    plan_file: str,
+    effort: str,
+    settings: list[str],
+    seed: int,
+    output: str,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Fit, show the verdict, and leave with 0 for ship and 1 for hold."""
+    from fewtune.data.load import parse_columns
+    from fewtune.plan.plan import parse_settings, read
+    from fewtune.store.runs import PLAN
+
+    kept = Path(output) / PLAN if resume and output else Path(plan_file) if plan_file else None
+    if kept is not None and kept.exists() and not model:
+        model = read(kept).model
+    if not model:
+        raise PlanError("a model", "none", cure="Name it with --model, e.g. --model minilm")
+    run_and_show(
+        as_json,
+        data=data,
+        model=model,
+        test=test or None,
+        columns=parse_columns(columns) if columns else None,
+        plan=Path(plan_file) if plan_file else None,
+        effort=known_effort(effort),
+        settings=parse_settings(settings),
+        seed=seed if seed >= 0 else None,
+        output=Path(output) if output else None,
+        resume=resume,
+    )
+
+
+def known_effort(effort: str) -> Any:
+    """Return ``effort`` if it is one of the three.
+
+    Raises
+    ------
+    PlanError
+        If it is not.
+    """
+    from fewtune.family import suggest
+
+    known = ("quick", "normal", "thorough")
+    if effort not in known:
+        raise PlanError("an effort", f"{effort!r}", "--effort", suggest(effort, known))
+    return cast(Any, effort)
+
+
+def run_and_show(as_json: bool, **arguments: Any) -> None:
+    """Fit with a progress display, print the closing screen, exit 0 for ship and 1 for hold."""
+    live = sys.stderr.isatty() and not as_json
+    with Progress() if live else nullcontext() as progress:
+        listeners = [progress.tell] if progress is not None else []
+        if not live and not as_json:
+            listeners = [_line]
+        from fewtune.verbs.fit import fit as carry_out
+
+        run = carry_out(listeners=listeners, **arguments)
+    if as_json:
+        typer.echo(json.dumps(run.as_json(), ensure_ascii=False))
+    else:
+        from fewtune.report.tables import summary
+
+        console(stderr=False).print(summary(run.path))
+    raise typer.Exit(0 if run.verdict.decision == "ship" else HOLD)
+
+
+def _line(event: Any) -> None:
+    """Print the few events that matter as plain lines, for logs and pipes."""
+    if event.kind == "stage":
+        typer.echo(f"[{event.seconds:7.1f}s] {event.values['sentence']}", err=True)
+    elif event.kind == "monitor":
+        values = event.values
+        typer.echo(
+            f"[{event.seconds:7.1f}s] {values['monitor']}: {values['action']}: "
+            f"{values['sentence']}",
+            err=True,
+        )

@@ -1,0 +1,48 @@
+"""``fewtune predict``: answers of a run's model, as text or as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import typer
+
+from fewtune.errors import DataError, RunError
+
+__all__ = ["predict"]
+
+
+def predict(run: str, text: str, data: str, columns: str, output: str) -> None:
+    """Answer one text on stdout, or every row of a file as one JSON line each."""
+    from fewtune.data.load import parse_columns
+    from fewtune.verbs.result import open_run
+
+    if bool(text) == bool(data):
+        raise DataError(
+            "one of --text and --data", "both" if text else "neither", cure="Give one of them"
+        )
+    if output and Path(output).exists():
+        raise RunError("a new file", "one that exists", output, "Choose another with -o")
+    fitted = open_run(run)
+    if text:
+        answer = fitted.predict(text)
+        if "label" in answer:
+            typer.echo(f"{answer['label']}\t{answer['probability']:.3f}")
+        else:
+            typer.echo(answer["text"])
+        return
+    records = fitted.predict_file(data, parse_columns(columns) if columns else None)
+    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    if not output:
+        sys.stdout.write(lines)
+        return
+    fresh = Path(output + ".tmp")
+    try:
+        fresh.write_text(lines, encoding="utf-8")
+        fresh.replace(output)
+    except OSError as error:
+        raise RunError(
+            "a file that can be written", error.strerror or str(error), output, "Choose another"
+        ) from error
+    typer.echo(f"{len(records)} answers written to {output}", err=True)

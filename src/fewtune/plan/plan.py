@@ -1,0 +1,307 @@
+"""The plan: every setting of a fit, with the reason for each that a rule or a measurement chose.
+
+YAML in, YAML out. Unknown keys are refused with the nearest known one, and all faults are reported
+at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fewtune.errors import PlanError
+from fewtune.family import suggest
+from fewtune.tasks.base import TaskSettings
+
+__all__ = [
+    "Counts",
+    "DataPlan",
+    "Part",
+    "Plan",
+    "SelectPlan",
+    "TaskPlan",
+    "TrainingPlan",
+    "counts",
+    "read",
+]
+
+Effort = Literal["quick", "normal", "thorough"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class DataPlan(_Settings):
+    """Which rows train, choose and judge."""
+
+    columns: dict[str, str] = Field({}, description="field to column, where not found by itself")
+    test: str = Field("", description="a test file; empty: a part of the data is held out")
+    test_share: float = Field(
+        0.2, gt=0, lt=0.9, description="share held out where no file is given"
+    )
+    validation_share: float = Field(0.2, gt=0, lt=0.9, description="share of the rest that chooses")
+    by_time: bool = Field(False, description="hold out the newest rows instead of any")
+
+
+class TaskPlan(TaskSettings):
+    """The task and how examples become tensors."""
+
+    name: str = Field("text_classification", description="a name of the family tasks")
+
+
+class Part(_Settings):
+    """A member of a family with its options."""
+
+    name: str = Field(description="its name, or package.module:Class")
+    options: dict[str, Any] = Field({}, description="its options")
+
+
+class TrainingPlan(_Settings):
+    """The loop's settings."""
+
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="peak learning rate")
+    updates: int = Field(200, ge=1, description="most updates; monitors may stop earlier")
+    batch_size: int = Field(8, ge=1, description="rows of one update, over all processes")
+    tokens_per_batch: int = Field(
+        4096, ge=1, description="most tokens computed at once, padding included: a bound on memory"
+    )
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the updates that warm up")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="how the rate falls after warm-up"
+    )
+    weight_decay: float = Field(0.0, ge=0, description="decay of matrices towards zero (AdamW)")
+    clip: float = Field(1.0, ge=0, description="largest gradient norm; 0 for no bound")
+    evaluations: int = Field(10, ge=1, description="evaluations on the validation rows")
+    precision: Literal["auto", "bf16", "float32"] = Field(
+        "auto", description="of the forward pass; weights and optimizer stay float32"
+    )
+    checkpoint_seconds: float = Field(30, ge=0, description="least seconds between checkpoints")
+
+
+class SelectPlan(_Settings):
+    """What is compared before one candidate is chosen."""
+
+    rungs: list[str] = Field([], description="cheaper methods that are tried as well")
+    rates: list[float] = Field([], description="other learning rates that are tried")
+    dial: list[float] = Field(
+        [0.25, 0.5, 0.75, 1.0], description="blends of base (0) and tuned (1) that are tried"
+    )
+    samples: int = Field(32, ge=0, description="generation: test rows answered in full")
+
+
+class Plan(_Settings):
+    """Every setting of a fit."""
+
+    version: Literal[1] = 1
+    model: str = Field(description="base model: folder, hub id, builtin or minilm")
+    effort: Effort = Field("quick", description="how much is tried")
+    seed: int = Field(0, ge=0, description="of everything that is drawn")
+    data: DataPlan = Field(default_factory=DataPlan)
+    task: TaskPlan = Field(default_factory=TaskPlan)
+    method: Part = Field(default_factory=lambda: Part(name="lora"))
+    training: TrainingPlan = Field(default_factory=TrainingPlan)
+    regularizers: list[Part] = Field([], description="what protects the base while it trains")
+    monitors: list[Part] = Field(
+        default_factory=lambda: [
+            Part(name="nonfinite"),
+            Part(name="divergence"),
+            Part(name="early_stopping"),
+        ],
+        description="what watches training",
+    )
+    select: SelectPlan = Field(default_factory=SelectPlan)
+    controls: list[str] = Field([], description="what tuning has to beat")
+    reasons: dict[str, str] = Field({}, description="why a setting is what it is, by its key")
+
+    def to_yaml(self) -> str:
+        """Return the plan as YAML, in the order of its fields."""
+        values = self.model_dump(mode="json")
+        return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+    def changed(self, changes: Mapping[str, Any]) -> Plan:
+        """Return the plan with dotted keys set, each with the reason "set by the user".
+
+        Raises
+        ------
+        PlanError
+            Naming every unknown key and every value out of range.
+        """
+        values = self.model_dump()
+        for key, value in changes.items():
+            place: Any = values
+            *parents, last = key.split(".")
+            for parent in parents:
+                # A key below something that is no table is left for the check to name.
+                if not isinstance(place, dict) or not isinstance(place.get(parent, {}), dict):
+                    raise PlanError("a known setting", f"{key!r}", cure=_nearest(key))
+                place = place.setdefault(parent, {})
+            place[last] = value
+            values["reasons"][key] = "set by the user"
+        return _checked(values, "--set")
+
+
+def read(path: Path) -> Plan:
+    """Return the plan in a YAML file.
+
+    Raises
+    ------
+    PlanError
+        If the file is not YAML, or naming every fault in it.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PlanError("a plan file", "no such file", str(path), "Check the path") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        first = " ".join(str(error).split())[:200]
+        raise PlanError("a plan in YAML", first, str(path), "Mend the file") from error
+    if not isinstance(values, dict):
+        raise PlanError(
+            "a plan in YAML",
+            type(values).__name__,
+            str(path),
+            "Write one with: fewtune plan DATA --model M -o plan.yaml",
+        )
+    return _checked(values, str(path))
+
+
+def _checked(values: Mapping[str, Any], where: str) -> Plan:
+    try:
+        return Plan(**values)
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            key = ".".join(str(part) for part in fault["loc"])
+            if fault["type"] == "extra_forbidden":
+                faults.append(f"{key} is unknown ({_nearest(key)})")
+            elif fault["type"] == "missing":
+                faults.append(f"{key} is missing")
+            else:
+                faults.append(f"{key}={fault['input']!r}: {fault['msg']}")
+        noun = "fault" if len(faults) == 1 else "faults"
+        raise PlanError(
+            "known settings within their ranges",
+            f"{len(faults)} {noun}: " + "; ".join(faults),
+            where,
+            "Mend them",
+        ) from error
+
+
+def known_keys(model: type[BaseModel] = Plan, prefix: str = "") -> list[str]:
+    """Return the dotted names of all settings."""
+    keys = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys += known_keys(inner, f"{prefix}{name}.")
+        else:
+            keys.append(f"{prefix}{name}")
+    return keys
+
+
+def _nearest(key: str) -> str:
+    """Return a suggestion for an unknown dotted key, by its last part where the path is off."""
+    keys = known_keys()
+    last = key.rsplit(".", 1)[-1]
+    same_end = [k for k in keys if k.rsplit(".", 1)[-1] == last]
+    if same_end:
+        return f"Did you mean {same_end[0]}"
+    said = suggest(key, keys)
+    if said.startswith("Did"):
+        return said
+    by_end = {k.rsplit(".", 1)[-1]: k for k in keys}
+    near = suggest(last, by_end)
+    if near.startswith("Did"):
+        return f"Did you mean {by_end[near.rsplit(' ', 1)[-1]]}"
+    return "See fewtune plan for all settings"
+
+
+class Counts(_Settings):
+    """What a training plan comes to on a number of rows, told before anything runs."""
+
+    rows: int
+    updates: int
+    updates_per_epoch: int
+    epochs: float
+    warmup_updates: int
+    evaluate_every: int
+    evaluations: int
+
+    def sentence(self) -> str:
+        """Return the counts in words."""
+        return (
+            f"{self.rows} rows, {self.updates} updates ({self.epochs:.1f} epochs), "
+            f"warm-up {self.warmup_updates}, {self.evaluations} evaluations "
+            f"(every {self.evaluate_every} updates)"
+        )
+
+
+def counts(training: TrainingPlan, rows: int) -> Counts:
+    """Return the counts of a training plan on ``rows`` rows.
+
+    Raises
+    ------
+    PlanError
+        If the plan would never evaluate, or never leave warm-up.
+    """
+    if training.evaluations > training.updates:
+        raise PlanError(
+            f"at most one evaluation an update ({training.updates} updates)",
+            f"{training.evaluations} evaluations",
+            "training.evaluations",
+            "Plan more updates or fewer evaluations",
+        )
+    warmup = round(training.warmup * training.updates)
+    if warmup >= training.updates:
+        raise PlanError(
+            "a warm-up that ends before training does",
+            f"{warmup} of {training.updates} updates",
+            "training.warmup",
+            "Plan more updates or a smaller share",
+        )
+    every = math.ceil(training.updates / training.evaluations)
+    size = min(training.batch_size, rows)
+    per_epoch = math.ceil(rows / size)
+    return Counts(
+        rows=rows,
+        updates=training.updates,
+        updates_per_epoch=per_epoch,
+        epochs=training.updates / per_epoch,
+        warmup_updates=warmup,
+        evaluate_every=every,
+        evaluations=math.ceil(training.updates / every),
+    )
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return ``key=value`` pairs as a table, values read as YAML (``1e-4`` is a number here).
+
+    Examples
+    --------
+    >>> parse_settings(["training.learning_rate=1e-4", "method.name=full"])
+    {'training.learning_rate': 0.0001, 'method.name': 'full'}
+    """
+    values = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            raise PlanError(
+                "a setting as key=value", f"{pair!r}", "--set", "Write --set training.updates=300"
+            )
+        try:
+            value: Any = float(text) if "e" in text.lower() else yaml.safe_load(text)
+        except (ValueError, yaml.YAMLError):
+            value = text
+            if "e" in text.lower():
+                try:
+                    value = yaml.safe_load(text)
+                except yaml.YAMLError:
+                    value = text
+        values[key.strip()] = value
+    return values

@@ -1,0 +1,182 @@
+"""Rules: data, model and effort to a plan, a reason beside every choice."""
+
+from __future__ import annotations
+
+import math
+
+from fewtune.errors import DataError, PlanError
+from fewtune.methods.base import METHODS
+from fewtune.plan.plan import Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
+from fewtune.records import Dataset, Shape
+from fewtune.tasks.base import TASKS
+
+__all__ = ["propose", "task_for"]
+
+SMALL_MODEL = 20_000_000
+"""Parameters below which full fine-tuning costs no more than LoRA and learns more."""
+
+LEAST_UPDATES = 100
+"""Fewer leave Adam's averages unsettled; few-sample instability is mostly too few updates
+(2006.05987)."""
+
+EPOCHS = {"quick": 10, "normal": 15, "thorough": 20}
+MOST_UPDATES = {"quick": 300, "normal": 1000, "thorough": 3000}
+
+
+def task_for(shape: Shape) -> str:
+    """Return the name of the task whose rows are made like ``shape``.
+
+    Raises
+    ------
+    DataError
+        If no task reads such rows.
+    """
+    for name, task in TASKS.load_all().items():
+        if shape in task.shapes:
+            return name
+    raise DataError(
+        "labelled text, prompts with completions, chats or plain text",
+        f"rows of shape {shape}",
+        cure="Name the columns with --columns",
+    )
+
+
+def propose(
+    data: Dataset,
+    rows: int,
+    *,
+    model: str,
+    parameters: int,
+    effort: Effort = "quick",
+    seed: int = 0,
+    test: str = "",
+) -> Plan:
+    """Return the plan that the rules give; the user may change any of it.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    rows
+        Rows that would train, about.
+    model, parameters
+        Name of the base model and how many parameters it has.
+    effort, seed, test
+        As asked for.
+    """
+    task = task_for(data.shape)
+    reasons = {"task.name": f"the rows are {data.shape.replace('_', ' ')}"}
+    classification = task != "generation"
+    method = _method(classification, parameters, reasons)
+    training = _training(method, rows, parameters, classification, effort, reasons)
+    select = SelectPlan()
+    if classification:
+        select.rungs = ["head"]
+        reasons["select.rungs"] = (
+            "a head on frozen states costs seconds and forgets nothing; tuning has to beat it"
+        )
+    controls = ["majority", "tfidf", "frozen"] if classification else ["base"]
+    reasons["controls"] = "what the answer costs without tuning, on the same test rows"
+    if effort != "quick":
+        low, _, high = METHODS.load(method)().rates(parameters)
+        select.rates = [low, high]
+        reasons["select.rates"] = "the learning rate is the first lever: three are tried"
+    plan = Plan(
+        model=model,
+        effort=effort,
+        seed=seed,
+        task=TaskPlan(name=task),
+        method=Part(name=method),
+        training=training,
+        select=select,
+        controls=controls,
+        reasons=reasons,
+    )
+    plan.data.columns = dict(data.columns)
+    plan.data.test = test
+    return plan
+
+
+def _method(classification: bool, parameters: int, reasons: dict[str, str]) -> str:
+    if not classification and parameters < SMALL_MODEL:
+        reasons["method.name"] = (
+            f"the model is small ({parameters:,} parameters): training all of it costs no more "
+            "than LoRA and learns more"
+        )
+        return "full"
+    reasons["method.name"] = (
+        f"LoRA on a model of {parameters:,} parameters: little to store, and the base stays whole"
+    )
+    return "lora"
+
+
+def _training(
+    method: str,
+    rows: int,
+    parameters: int,
+    classification: bool,
+    effort: Effort,
+    reasons: dict[str, str],
+) -> TrainingPlan:
+    size = 16 if classification else 8
+    wanted = math.ceil(rows * EPOCHS[effort] / size)
+    updates = min(max(wanted, LEAST_UPDATES), MOST_UPDATES[effort])
+    low, rate, high = METHODS.load(method)().rates(parameters)
+    reasons["training.learning_rate"] = (
+        f"usual for {method} at {parameters:,} parameters (sweep {low:g} to {high:g})"
+    )
+    reasons["training.updates"] = (
+        f"{EPOCHS[effort]} epochs of {rows} rows, at least {LEAST_UPDATES} and for effort "
+        f"{effort} at most {MOST_UPDATES[effort]}; monitors stop earlier"
+    )
+    reasons["training.batch_size"] = "small batches generalise better on little data"
+    return TrainingPlan(learning_rate=rate, updates=updates, batch_size=size)
+
+
+def refuse_unfit(plan: Plan) -> None:
+    """Raise if parts of the plan do not go together.
+
+    Raises
+    ------
+    PlanError
+        Naming the two parts and the reason.
+    """
+    from fewtune.regularizers.base import REGULARIZERS
+    from fewtune.train.monitors.base import MONITORS
+
+    TASKS.load(plan.task.name)
+    method = METHODS.load(plan.method.name)(plan.method.options)
+    if plan.task.name not in method.tasks:
+        raise PlanError(
+            f"a method for {plan.task.name}",
+            f"{plan.method.name}, which is for {', '.join(sorted(method.tasks))}",
+            "method.name",
+            "Choose another method",
+        )
+    for part in plan.monitors:
+        MONITORS.load(part.name)(part.options)
+    owners = []
+    for part in plan.regularizers:
+        regularizer = REGULARIZERS.load(part.name)(part.options)
+        if part.name in method.refuses:
+            raise PlanError(
+                f"regularizers that go with method {plan.method.name}",
+                f"{part.name}: {method.refuses[part.name]}",
+                "regularizers",
+                "Leave one of the two out",
+            )
+        if plan.task.name not in regularizer.tasks:
+            raise PlanError(
+                f"regularizers for {plan.task.name}",
+                f"{part.name}, which is for {', '.join(sorted(regularizer.tasks))}",
+                "regularizers",
+                "Leave it out",
+            )
+        owners += [part.name] if regularizer.owns_update else []
+    if len(owners) > 1:
+        raise PlanError(
+            "at most one regularizer that does the update itself",
+            " and ".join(owners),
+            "regularizers",
+            "Keep one of them",
+        )

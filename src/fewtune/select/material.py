@@ -1,0 +1,99 @@
+"""What every candidate and control is given: the same rows, split the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from fewtune.measures.base import RowMeasure, row_measure
+from fewtune.plan.plan import Plan
+from fewtune.records import Dataset
+from fewtune.tasks.base import Row, Task
+from fewtune.train.journal import Journal
+
+__all__ = ["Material"]
+
+V = TypeVar("V")
+
+
+@dataclass
+class Material:
+    """The rows of one fit and what is computed from them once.
+
+    Attributes
+    ----------
+    train, validation, test
+        Encoded rows; validation chooses, test judges.
+    data
+        The data set that train and validation are rows of.
+    places
+        For the rows of train and validation, in this order, their index in ``data``.
+    folder
+        The run folder.
+    accelerator
+        Where and over how many processes is trained.
+    """
+
+    plan: Plan
+    task: Task
+    data: Dataset
+    train: Sequence[Row]
+    validation: Sequence[Row]
+    test: Sequence[Row]
+    places: Sequence[int]
+    journal: Journal
+    folder: Path
+    accelerator: Any
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def headline(self) -> RowMeasure:
+        """The measure that decides."""
+        return row_measure(self.task.headline)
+
+    @property
+    def known(self) -> list[Row]:
+        """Training and validation rows: all that a finished model may have seen."""
+        return [*self.train, *self.validation]
+
+    def once(self, key: str, compute: Callable[[], V]) -> V:
+        """Return ``compute()``, computed once for all that ask under the same ``key``."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        found: V = self._kept[key]
+        return found
+
+    def base(self) -> nn.Module:
+        """Return the base model, loaded once; whoever changes it must put it back."""
+        return self.once("base", lambda: self.task.load_model().to(self.accelerator.device))
+
+    def states(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the base's frozen states of the known rows and of the test rows."""
+        from fewtune.methods.head import features
+
+        def compute() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            known = self.known
+            both = features(self.base(), self.task, [*known, *self.test])
+            return both[: len(known)], both[len(known) :]
+
+        return self.once("states", compute)
+
+    def folds(self) -> list[tuple[int, ...]]:
+        """Return folds of the known rows; near-duplicates and groups stay in one fold."""
+        from fewtune.data.split import folds
+
+        from fewtune.methods.head import MOST_FOR_CHOICE
+
+        def compute() -> list[tuple[int, ...]]:
+            k = 5 if len(self.places) <= MOST_FOR_CHOICE else 3
+            place = {row: number for number, row in enumerate(self.places)}
+            parts = folds(self.data, k, seed=self.plan.seed, rows=self.places)
+            return [tuple(place[row] for row in part) for part in parts]
+
+        return self.once("folds", compute)

@@ -1,0 +1,202 @@
+"""Trials: the candidates of a plan, each fitted on the training rows and judged on validation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from fewtune.environment import seed_everything
+from fewtune.measures.base import RowMeasure
+from fewtune.measures.intervals import weights
+from fewtune.methods.base import METHODS, Method
+from fewtune.methods.head import Fitted, fit, install
+from fewtune.plan.plan import Part, TrainingPlan, counts
+from fewtune.records import Score
+from fewtune.regularizers.base import REGULARIZERS
+from fewtune.select.controls import from_states
+from fewtune.select.dial import turn
+from fewtune.select.material import Material
+from fewtune.tasks.outcomes import Outcomes
+from fewtune.train.loop import train
+from fewtune.train.monitors.base import MONITORS, Evaluation
+from fewtune.train.run import Training
+
+__all__ = ["Trial", "choose", "solve_head", "train_candidate"]
+
+
+@dataclass
+class Trial:
+    """A fitted candidate.
+
+    Attributes
+    ----------
+    name
+        Its name in the journal and in the report.
+    method
+        The method, which knows how to keep it.
+    model
+        The fitted model, in evaluation mode.
+    validation
+        What it does on the validation rows.
+    score
+        Its headline measure on them.
+    seconds
+        What fitting took.
+    learning_rate, updates
+        Of its training; 0 where a solver fitted it.
+    alpha
+        Where the dial stands; 1 where it was not turned.
+    """
+
+    name: str
+    method: Method
+    model: nn.Module
+    validation: Outcomes
+    score: Score
+    seconds: float
+    learning_rate: float = 0.0
+    updates: int = 0
+    alpha: float = 1.0
+    head: Fitted | None = None
+
+
+def solve_head(material: Material) -> Trial:
+    """Return the frozen base with a head fitted by a solver on the training rows."""
+    began = time.monotonic()
+    known, _ = material.states()
+    train_states, validation_states = np.split(known, [len(material.train)])
+    fitted = fit(
+        train_states,
+        np.asarray([row.label for row in material.train], dtype=np.int64),
+        np.asarray([row.example.weight for row in material.train]),
+        _inner_folds(material),
+        len(material.task.labels),
+    )
+    validation = from_states(material, fitted, validation_states, material.validation)
+    method = METHODS.load("head")()
+    return Trial(
+        name="head",
+        method=method,
+        model=material.base(),
+        validation=validation,
+        score=material.headline.of(validation),
+        seconds=time.monotonic() - began,
+        head=fitted,
+    )
+
+
+def _inner_folds(material: Material) -> list[tuple[int, ...]]:
+    """Return the folds of the known rows, less the validation rows, which come last."""
+    most = len(material.train)
+    return [tuple(row for row in fold if row < most) for fold in material.folds()]
+
+
+def train_candidate(material: Material, part: Part, training: TrainingPlan, name: str) -> Trial:
+    """Return a method's model trained on the training rows, its dial turned on validation.
+
+    A classifier starts from the solver-fitted head (head first, then the rest: 2202.10054).
+    """
+    began = time.monotonic()
+    plan, task = material.plan, material.task
+    method = METHODS.load(part.name)(part.options)
+    model = task.load_model()
+    seed_everything(plan.seed)
+    if hasattr(model, "head"):
+        fitted = solve_head(material).head
+        if fitted is not None:
+            install(model, fitted)
+    model = method.prepare(model, task)
+    run = Training(
+        stage=name,
+        model=model,
+        task=task,
+        method=method,
+        rows=material.train,
+        plan=training,
+        counts=counts(training, len(material.train)),
+        seed=plan.seed,
+        journal=material.journal,
+        folder=material.folder / "checkpoints" / name,
+        evaluate=lambda update: _evaluation(material, model, update),
+        accelerator=material.accelerator,
+        regularizers=[REGULARIZERS.load(r.name)(r.options) for r in plan.regularizers],
+        monitors=[MONITORS.load(m.name)(m.options) for m in plan.monitors],
+    )
+    train(run)
+    best = run.best_evaluation
+    dialled = turn(material, run)
+    return Trial(
+        name=name,
+        method=method,
+        model=model,
+        validation=dialled.outcomes,
+        score=material.headline.of(dialled.outcomes),
+        seconds=time.monotonic() - began,
+        learning_rate=training.learning_rate,
+        updates=best.update if best else 0,
+        alpha=dialled.alpha,
+    )
+
+
+def _evaluation(material: Material, model: nn.Module, update: int) -> Evaluation:
+    """Return the validation rows under the model's present weights."""
+    outcomes = material.task.outcomes(model, material.validation)
+    by_bytes = material.task.name == "generation"
+    size = outcomes.bytes if by_bytes else outcomes.units
+    loss = outcomes.losses.sum() / size.sum()
+    # Standard error of a ratio of sums, by linearisation.
+    spread = outcomes.losses - loss * size
+    error = float(np.sqrt((spread**2).sum()) / size.sum())
+    measure: RowMeasure = material.headline
+    value = float(measure.values(outcomes, np.ones((1, len(outcomes))))[0])
+    return Evaluation(
+        update=update,
+        loss=float(loss),
+        error=error,
+        headline=value,
+        better=1 if measure.direction == "higher" else -1,
+        more={measure.name: value},
+    )
+
+
+def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
+    """Return the cheapest trial within one standard error of the best, and the reason in words.
+
+    Parameters
+    ----------
+    material
+        For the headline measure.
+    trials
+        Cheapest first.
+    """
+    measure = material.headline
+    sign = 1 if measure.direction == "higher" else -1
+    best = max(trials, key=lambda trial: sign * trial.score.value)
+    for trial in trials:
+        behind, error = _behind(measure, best.validation, trial.validation)
+        if trial is best or sign * behind <= error:
+            break
+    if trial is best:
+        reason = f"best {measure.name} on the {len(material.validation)} validation rows"
+        if len(trials) > 1:
+            reason += ", and no cheaper candidate is within one standard error"
+    else:
+        reason = (
+            f"the cheapest within one standard error of the best: {best.name} is ahead by "
+            f"{abs(behind):.4f} ± {error:.4f} on {len(material.validation)} validation rows"
+        )
+    return trial, reason
+
+
+def _behind(measure: RowMeasure, best: Outcomes, other: Outcomes) -> tuple[float, float]:
+    """Return best minus other on the same rows, and the standard error of that difference."""
+    ones = np.ones((1, len(best)))
+    value = float((measure.values(best, ones) - measure.values(other, ones))[0])
+    drawn = [
+        measure.values(best, w) - measure.values(other, w) for w in weights(best.groups, 2000, 0)
+    ]
+    return value, float(np.concatenate(drawn).std())

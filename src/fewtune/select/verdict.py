@@ -1,0 +1,79 @@
+"""The verdict: ship only what beats every control, the paired interval clear of zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from fewtune.records import Score, Verdict
+
+__all__ = ["decide"]
+
+WORDS = {
+    "majority": "always answering the commonest label",
+    "tfidf": "TF-IDF with logistic regression",
+    "frozen": "the frozen base with logistic regression",
+    "base": "the base model",
+}
+
+
+def decide(
+    headline: Score, paired: Mapping[str, Score], chosen: str, more_data: bool = True
+) -> Verdict:
+    """Return the verdict.
+
+    Parameters
+    ----------
+    headline
+        The headline measure of the chosen model on the test rows.
+    paired
+        For each control: chosen minus control on the same rows.
+    chosen
+        Name of the chosen candidate.
+    more_data
+        Whether to suggest more test rows where the interval is too wide to tell.
+    """
+    sign = 1 if headline.direction == "higher" else -1
+    reasons, cures, held = [], [], False
+    for control, difference in paired.items():
+        gained = sign * difference.value
+        low = difference.low if sign > 0 else -difference.high
+        amount = (
+            f"{gained:+.4g} {headline.name} "
+            f"[{low:+.4g}, {(difference.high if sign > 0 else -difference.low):+.4g}], "
+            f"n = {difference.n}"
+        )
+        name = WORDS.get(control, control)
+        if low > 0:
+            reasons.append(f"better than {name}: {amount}")
+        elif gained > 0:
+            held = True
+            reasons.append(f"not surely better than {name}: {amount}")
+            cures.append(_enough(difference, gained))
+        else:
+            held = True
+            reasons.append(f"not better than {name}: {amount}")
+            cures.append(
+                f"Use {name} itself, or bring more training rows"
+                if control != "base"
+                else "Do not tune on this data: the base does as well"
+            )
+    if not paired:
+        held = True
+        reasons.append("nothing to compare with: no control was run")
+        cures.append("Run with controls")
+    unique = tuple(dict.fromkeys(cure for cure in cures if cure))
+    return Verdict("hold" if held else "ship", tuple(reasons), unique if more_data else ())
+
+
+def _enough(difference: Score, gained: float) -> str:
+    """Return how many test rows would show a difference of this size, by the interval's width."""
+    half = (difference.high - difference.low) / 2
+    if gained <= 0 or not math.isfinite(half):
+        return ""
+    # An interval narrows with the square root of the rows; a margin of 1.4 gives about 80% power.
+    wanted = math.ceil(difference.n * (1.4 * half / gained) ** 2 / 10) * 10
+    return (
+        f"About {wanted} test rows would show a difference of this size; "
+        f"{difference.n} are too few to tell"
+    )

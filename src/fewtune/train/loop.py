@@ -1,0 +1,157 @@
+"""The one training loop.
+
+What it keeps: an update's rows, order and dropout are functions of the seed and the update's number
+alone, so a resumed run, or one with other evaluations in between, ends with the same weights; the
+loss is normalised by the supervised units of the whole update, so cutting an update into other
+batches changes nothing but rounding; the last, incomplete update of an epoch is an update too;
+monitors see the raw loss of every update, reduced over processes; one regularizer at most owns the
+optimizer step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fewtune.data.batches import Order
+from fewtune.errors import PlanError, TrainingStopped
+from fewtune.methods.base import trained_state
+from fewtune.regularizers.base import Regularizer
+from fewtune.train.checkpoint import restore_weights
+from fewtune.train.interrupts import interrupts
+from fewtune.train.monitors.base import Advice, Evaluation, Monitor
+from fewtune.train.optimizer import adamw
+from fewtune.train.resume import resume, save
+from fewtune.train.run import Forward, Training
+from fewtune.train.update import update
+
+__all__ = ["train"]
+
+LOOSEST_LOSS = 1.2
+"""A better headline counts only while the validation loss is below this multiple of its minimum;
+beyond it the model over-memorises (2508.04117)."""
+
+
+def train(run: Training) -> Training:
+    """Train until the plan or a monitor ends it; the best weights are in the model afterwards.
+
+    Raises
+    ------
+    TrainingStopped
+        If a monitor aborts: nothing of the training is to be kept.
+    PlanError
+        If two regularizers want to own the update.
+    KeyboardInterrupt
+        After an interrupt, once the update is finished and a checkpoint is written.
+    """
+    owner = _owner(run.regularizers)
+    run.model.to(run.device).train()
+    run.start = trained_state(run.model)
+    run.optimizer = adamw(run.model, run.plan)
+    run.forward, run.optimizer = run.accelerator.prepare(
+        Forward(run.model, run.task), run.optimizer
+    )
+    resume(run)
+    for regularizer in run.regularizers:
+        regularizer.start(run)
+    order = Order([row.length for row in run.rows], run.plan.batch_size, run.seed)
+    if not run.evaluations:
+        _evaluate(run)
+    saved = time.monotonic()
+    began = run.update
+    with interrupts() as interrupted:
+        while run.update < run.updates:
+            # A resumed training begins within a round: what the round set up is set up again.
+            if run.update % order.updates_per_epoch == 0 or run.update == began:
+                for regularizer in run.regularizers:
+                    regularizer.round(run)
+            step = update(run, owner, order.rows(run.update))
+            ended = _act(run, [(m, m.after_step(run, step)) for m in run.monitors])
+            if run.update % run.counts.evaluate_every == 0 or run.update == run.updates:
+                found = _evaluate(run)
+                ended = (
+                    _act(run, [(m, m.after_evaluation(run, found)) for m in run.monitors]) or ended
+                )
+            if ended:
+                break
+            due = time.monotonic() - saved >= run.plan.checkpoint_seconds
+            if due or interrupted():
+                save(run)
+                saved = time.monotonic()
+            if interrupted():
+                raise KeyboardInterrupt
+    for regularizer in run.regularizers:
+        regularizer.finish(run)
+    restore_weights(run.model, run.best)
+    run.model.eval()
+    return run
+
+
+def _owner(regularizers: Sequence[Regularizer]) -> Regularizer | None:
+    owners = [r for r in regularizers if r.owns_update]
+    if len(owners) > 1:
+        raise PlanError(
+            "at most one regularizer that does the update itself",
+            " and ".join(r.name for r in owners),
+            "regularizers",
+            "Keep one of them",
+        )
+    return owners[0] if owners else None
+
+
+def _evaluate(run: Training) -> Evaluation:
+    """Measure the validation rows and keep the weights if they are the best."""
+    found = run.evaluate(run.update)
+    lowest = min([e.loss for e in run.evaluations] + [found.loss])
+    before = run.best_evaluation
+    bounded = found.loss <= LOOSEST_LOSS * lowest
+    if before is None or (bounded and _rank(found) > _rank(before)):
+        found = replace(found, best=True)
+        run.best_evaluation = found
+        run.best = trained_state(run.model)
+    run.evaluations.append(found)
+    run.journal.write(
+        "evaluation",
+        run.stage,
+        run.update,
+        validation_loss=found.loss,
+        error=found.error,
+        headline=found.headline,
+        best=found.best,
+        **found.more,
+    )
+    return found
+
+
+def _rank(evaluation: Evaluation) -> tuple[float, float]:
+    return evaluation.better * evaluation.headline, -evaluation.loss
+
+
+def _act(run: Training, advices: Sequence[tuple[Monitor, Advice]]) -> bool:
+    """Write down what monitors said and do it; return whether training is over.
+
+    Every process computes the same figures from reduced losses, so all act together.
+    """
+    over = False
+    for monitor, advice in advices:
+        if advice.action == "go":
+            continue
+        run.journal.write(
+            "monitor",
+            run.stage,
+            run.update,
+            monitor=monitor.name,
+            action=advice.action,
+            sentence=advice.sentence,
+            figure=advice.figure,
+        )
+        if advice.action == "abort":
+            raise TrainingStopped(
+                "finite losses and gradients",
+                advice.sentence,
+                f"training {run.stage}",
+                "Lower the learning rate, or look at the rows and weights; nothing was saved",
+            )
+        over = over or advice.action in ("stop", "roll back")
+    return over

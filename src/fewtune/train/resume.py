@@ -1,0 +1,46 @@
+"""A training to a checkpoint and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fewtune.methods.base import trained_state
+from fewtune.train import checkpoint
+from fewtune.train.monitors.base import Evaluation
+from fewtune.train.run import Training
+
+__all__ = ["resume", "save"]
+
+
+def save(run: Training) -> None:
+    """Write a checkpoint of the training (the first process does)."""
+    if not run.accelerator.is_main_process:
+        return
+    facts = {
+        "update": run.update,
+        "evaluations": [asdict(e) for e in run.evaluations],
+        "best": asdict(run.best_evaluation) if run.best_evaluation else None,
+        "monitors": {m.name: m.state for m in run.monitors},
+        "journal": run.journal.offset(),
+        "seconds": run.journal.seconds,
+    }
+    state = checkpoint.optimizer_tensors(run.optimizer)
+    checkpoint.save(
+        run.folder, checkpoint.Checkpoint(trained_state(run.model), run.best, state, facts)
+    )
+
+
+def resume(run: Training) -> None:
+    """Go on from the checkpoint in the run's folder, if there is one."""
+    found = checkpoint.load(run.folder)
+    if found is None:
+        return
+    checkpoint.restore_weights(run.model, found.weights)
+    checkpoint.restore_optimizer(run.optimizer, found.optimizer)
+    run.best = {name: value.to(run.device) for name, value in found.best.items()}
+    run.update = found.facts["update"]
+    run.evaluations = [Evaluation(**e) for e in found.facts["evaluations"]]
+    run.best_evaluation = Evaluation(**found.facts["best"]) if found.facts["best"] else None
+    for monitor in run.monitors:
+        monitor.state = found.facts["monitors"].get(monitor.name, {})
+    run.journal.rewind(found.facts["journal"], found.facts["seconds"])

@@ -1,0 +1,102 @@
+"""What one training is made of and where it stands: what regularizers and monitors may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from fewtune.methods.base import Method
+from fewtune.plan.plan import Counts, TrainingPlan
+from fewtune.regularizers.base import Regularizer
+from fewtune.tasks.base import Batch, Row, Task
+from fewtune.train.journal import Journal
+from fewtune.train.monitors.base import Evaluation, Monitor
+
+__all__ = ["Forward", "Training"]
+
+
+class Forward(nn.Module):
+    """The task's forward pass as a module, so that DDP and FSDP can wrap what is computed."""
+
+    def __init__(self, model: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.model = model
+        self.task = task
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the logits of the batch's units."""
+        with self.task.autocast():
+            return self.task.logits(self.model, batch)
+
+
+@dataclass
+class Training:
+    """One training.
+
+    Attributes
+    ----------
+    stage
+        Its name in the journal.
+    model
+        The model, its trainable parameters marked by the method.
+    rows
+        Training rows.
+    evaluate
+        Returns loss, standard error and headline of the validation rows.
+    folder
+        Where checkpoints go.
+    update
+        Finished updates.
+    best, best_evaluation
+        Trainable parameters of the best evaluation so far, and that evaluation.
+    start
+        Trainable parameters before the first update.
+    evaluations
+        All evaluations so far, oldest first.
+    """
+
+    stage: str
+    model: nn.Module
+    task: Task
+    method: Method
+    rows: Sequence[Row]
+    plan: TrainingPlan
+    counts: Counts
+    seed: int
+    journal: Journal
+    folder: Path
+    evaluate: Callable[[int], Evaluation]
+    accelerator: Accelerator
+    regularizers: Sequence[Regularizer] = ()
+    monitors: Sequence[Monitor] = ()
+
+    update: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_evaluation: Evaluation | None = None
+    start: dict[str, Tensor] = field(default_factory=dict)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    optimizer: Any = None
+    forward: Any = None
+
+    @property
+    def updates(self) -> int:
+        """Updates of the whole training."""
+        return self.counts.updates
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = self.accelerator.device
+        return device
+
+    def clip(self) -> float:
+        """Clip the gradient as planned; return its norm before, over all trainable parameters."""
+        trainable = [p for p in self.model.parameters() if p.grad is not None]
+        most = self.plan.clip or float("inf")
+        return float(nn.utils.clip_grad_norm_(trainable, most))

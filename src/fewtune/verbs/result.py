@@ -1,0 +1,208 @@
+"""A finished run in Python: its verdict and scores, its model's answers, its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fewtune.data.load import load
+from fewtune.errors import ModelError, RunError
+from fewtune.methods.base import METHODS
+from fewtune.models.load import Source, fingerprint, resolve
+from fewtune.plan.plan import Plan, read
+from fewtune.records import Example, Score, Verdict
+from fewtune.select.material import Material
+from fewtune.select.trials import Trial
+from fewtune.store.runs import PLAN, RunFolder
+from fewtune.tasks.base import TASKS, Task
+
+__all__ = ["Run", "open_run", "write_model"]
+
+FACTS = "fewtune.json"
+
+
+def write_model(folder: Path, material: Material, trial: Trial) -> None:
+    """Write weights, tokenizer and what else is needed to serve the model into ``folder``."""
+    import json
+
+    task = material.task
+    trial.method.save(trial.model, task, folder)
+    task.save_processor(folder)
+    facts = {
+        "task": task.name,
+        "shape": task.shape,
+        "method": trial.method.name,
+        "options": trial.method.options.model_dump(),
+        "alpha": trial.alpha,
+        "base": {
+            "name": task.source.name,
+            "reference": task.source.reference,
+            "fingerprint": fingerprint(task.source),
+        },
+        "settings": task.settings.model_dump(exclude={"name"}),
+        "about": task.describe(),
+    }
+    (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+@dataclass
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    path
+        The run folder.
+    verdict
+        ``ship`` or ``hold``, with reasons.
+    scores
+        Scores of the chosen model on the test rows, by name.
+    controls
+        Scores of the controls on the same rows.
+    chosen
+        Method, learning rate, regularizers and alpha of the chosen model.
+    seconds
+        What the fit took.
+    """
+
+    path: Path
+    verdict: Verdict
+    scores: dict[str, Score]
+    controls: dict[str, dict[str, Score]]
+    chosen: dict[str, Any]
+    seconds: float
+    _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that was carried out."""
+        return read(self.path / PLAN)
+
+    @cached_property
+    def _model(self) -> tuple[Task, Any]:
+        return load_model(self.path)
+
+    def predict(self, inputs: str | Sequence[str] | Sequence[Example]) -> Any:
+        """Return the model's answer to a text, or a list of answers to several.
+
+        Returns
+        -------
+        dict or list of dict
+            ``label`` and ``probability`` for a classifier, ``text`` and ``ended`` for a generator.
+        """
+        task, model = self._model
+        single = isinstance(inputs, str)
+        given: list[str | Example] = [inputs] if isinstance(inputs, str) else list(inputs)
+        examples = [
+            one if isinstance(one, Example) else Example(one, None, f"input:{number}")
+            for number, one in enumerate(given, 1)
+        ]
+        answers = task.predict(model, examples)
+        return answers[0] if single else answers
+
+    def predict_file(self, path: str | Path, columns: dict[str, str] | None = None) -> list[Any]:
+        """Return one record per row of a file: its source and the answer."""
+        rows = load(str(path), columns=columns or self.plan.data.columns, need_target=False)
+        answers = self.predict(rows.examples)
+        return [{"source": e.source, **a} for e, a in zip(rows, answers, strict=True)]
+
+    def report(self) -> Path:
+        """Write the report anew and return its path."""
+        from fewtune.report import html
+
+        return html.write(self.path)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``fit --json`` prints."""
+        keys = ("value", "low", "high", "n")
+
+        def short(scores: dict[str, Score]) -> dict[str, Any]:
+            return {name: {k: getattr(s, k) for k in keys} for name, s in scores.items()}
+
+        return {
+            "run": str(self.path),
+            "verdict": {"decision": self.verdict.decision, "reasons": list(self.verdict.reasons)},
+            "scores": short(self.scores),
+            "controls": {name: short(scores) for name, scores in self.controls.items()},
+            "chosen": self.chosen,
+            "seconds": self.seconds,
+        }
+
+
+def open_run(path: str | Path) -> Run:
+    """Return the finished run in a folder.
+
+    Raises
+    ------
+    RunError
+        If there is none, or it did not end.
+    """
+    folder = RunFolder.open(Path(path))
+    found = folder.read_json("scores.json")
+    verdict = found["verdict"]
+    return Run(
+        path=folder.path,
+        verdict=Verdict(verdict["decision"], tuple(verdict["reasons"]), tuple(verdict["cures"])),
+        scores={name: Score(**score) for name, score in found["scores"].items()},
+        controls={
+            control: {name: Score(**score) for name, score in scores.items()}
+            for control, scores in found["controls"].items()
+        },
+        chosen=found["chosen"],
+        seconds=found["seconds"],
+    )
+
+
+def load_model(run: Path) -> tuple[Task, Any]:
+    """Return the task and the model that a run kept, ready to predict.
+
+    Raises
+    ------
+    RunError, ModelError
+        If the run kept no model, or its base has changed since.
+    """
+    from fewtune.environment import device_name
+
+    folder = RunFolder.open(run)
+    if not folder.model.is_dir():
+        raise RunError("a run with a model", "none", str(run), "Fit again")
+    facts = folder.read_json(f"model/{FACTS}")
+    method = METHODS.load(facts["method"])(facts["options"])
+    source = _base(facts["base"], folder.model)
+    task_class = TASKS.load(facts["task"])
+    settings = read(run / PLAN).task
+    # The tokenizer kept with the run is the one that was trained with, template included.
+    task = task_class(
+        Source(source.name, str(folder.model)),
+        settings,
+        facts["shape"],
+        facts["about"].get("labels", ()),
+    )
+    task.restore(facts["about"])
+    task.source = source
+    model = method.restore(task, folder.model)
+    return task, model.to(device_name()).eval()
+
+
+def _base(facts: dict[str, str], model: Path) -> Source:
+    """Return the base model of a run, seen to be the same as it was then.
+
+    A method that keeps the whole model needs no base.
+    """
+    if (model / "model.safetensors").is_file() or (
+        model / "model.safetensors.index.json"
+    ).is_file():
+        return Source(facts["name"], str(model))
+    reference = facts["name"] if facts["name"] in ("builtin", "minilm") else facts["reference"]
+    source = resolve(reference)
+    if fingerprint(source) != facts["fingerprint"]:
+        raise ModelError(
+            f"the base model that was tuned ({facts['fingerprint']})",
+            fingerprint(source),
+            source.location,
+            "Restore that model: an adapter on another base gives other answers",
+        )
+    return source
