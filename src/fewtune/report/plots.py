@@ -156,9 +156,12 @@ def headline_curve(
         _line(axes, training.headline, TUNED, marker="o" if few else "", markersize=2.6)
         for control, value in controls:
             axes.axhline(value, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+            # The label stands at the end where the curve is further away.
+            first, last = (abs(training.headline[i][1] - value) for i in (0, -1))
+            x, side = (0, "left") if first > last else (1, "right")
             axes.annotate(
-                control, (1, value), xycoords=("axes fraction", "data"), xytext=(0, 2.5),
-                textcoords="offset points", ha="right", color=MUTED, fontsize=7.5,
+                control, (x, value), xycoords=("axes fraction", "data"), xytext=(0, 2.5),
+                textcoords="offset points", ha=side, color=MUTED, fontsize=7.5,
             )  # fmt: skip
         _mark_kept(axes, training, training.headline)
         if unit in words.SHARES:

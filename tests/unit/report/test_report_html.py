@@ -189,6 +189,13 @@ def test_a_loss_per_token_and_a_loss_per_byte_never_share_an_axis(classification
     assert "training loss per token" in shown and "validation loss " not in shown
     assert "loss per byte on validation rows kept control, on test rows" in shown
     assert "training loss validation loss" in page_of(classification).text("training")
+    drawn = [
+        re.search(r'<svg class="plot"[^>]*Loss over updates.*?</svg>', source, flags=re.S)[0]
+        for source in ((run / "report.html").read_text() for run in (generation, classification))
+    ]
+    # The page's accent is the colour of validation, the second colour that of training.
+    assert ["var(--accent)" in plot for plot in drawn] == [False, True]
+    assert all("var(--second)" in plot for plot in drawn)
 
 
 def test_each_candidate_shows_its_own_dial(classification):
