@@ -161,7 +161,9 @@ def plant(base: list[str], per_change: int, seed: int) -> tuple[list[str], list[
     return texts, family, how
 
 
-def measure_planted(base: list[str], per_change: int, seed: int, verbose: bool) -> dict[str, object]:
+def measure_planted(
+    base: list[str], per_change: int, seed: int, verbose: bool
+) -> dict[str, object]:
     texts, family, how = plant(base, per_change, seed)
     clusters = near_duplicate_clusters(texts)
     cluster_of = {row: number for number, rows in enumerate(clusters) for row in rows}
@@ -186,7 +188,11 @@ def measure_planted(base: list[str], per_change: int, seed: int, verbose: bool) 
     print(f"  precision {share(right, right + wrong)} pairs in one cluster")
     for name, count in found.items():
         print(f"    {name:32} {share(count, per_change)}")
-    return {"seed": seed, "recall": hits / (len(texts) - len(base)), "precision": right / (right + wrong)}
+    return {
+        "seed": seed,
+        "recall": hits / (len(texts) - len(base)),
+        "precision": right / (right + wrong),
+    }
 
 
 def measure_leaks(train: list[str], test: list[str]) -> dict[str, object]:
@@ -206,10 +212,16 @@ def measure_leaks(train: list[str], test: list[str]) -> dict[str, object]:
         )
     }
     print(f"Banking77 test rows in train: {len(exact)} exact, {len(near)} near")
-    print(f"  by token_sort_ratio of 95 or more: {len(reference)}, of which we find "
-          f"{len(reference & (exact | near))}")
-    return {"exact": len(exact), "near": len(near), "reference": len(reference),
-            "reference_found": len(reference & (exact | near))}
+    print(
+        f"  by token_sort_ratio of 95 or more: {len(reference)}, of which we find "
+        f"{len(reference & (exact | near))}"
+    )
+    return {
+        "exact": len(exact),
+        "near": len(near),
+        "reference": len(reference),
+        "reference_found": len(reference & (exact | near)),
+    }
 
 
 def measure_speed(train: list[str], rows: int, seed: int) -> float:

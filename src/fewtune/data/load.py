@@ -111,7 +111,9 @@ def _missing(path: Path, name: str) -> DataError:
     except OSError:
         return DataError("a file that exists", f"no folder {folder}", name, "Check the path")
     near = suggest(path.name, beside) if beside else "Check the path"
-    holds = f"nothing of that name; the folder holds {listed(beside)}" if beside else "an empty folder"
+    holds = (
+        f"nothing of that name; the folder holds {listed(beside)}" if beside else "an empty folder"
+    )
     return DataError("a file that exists", holds, name, near)
 
 
@@ -149,9 +151,7 @@ def _group_prompts(dataset: Dataset) -> Dataset:
         f"{len(dataset):,} rows share {len(counts):,} prompts, so the completions of one prompt "
         "are a group."
     )
-    return replace(
-        dataset, examples=tuple(map(grouped, dataset)), notes=(*dataset.notes, note)
-    )
+    return replace(dataset, examples=tuple(map(grouped, dataset)), notes=(*dataset.notes, note))
 
 
 def parse_columns(text: str) -> dict[str, str]:

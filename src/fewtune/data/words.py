@@ -21,7 +21,8 @@ FUNCTION_WORDS = frozenset(
     """
     a an the this that these those there it its i me my mine we us our you your he him his she her
     they them their of in on at to for from by with about into onto as and or so then just also too
-    now again already actually really currently is are was were am be been get got
+    now again already actually really currently is are was were am be been do does did get got
+    any some
     der die das den dem des ein eine einen einem einer und oder ich du er sie es wir ihr mein meine
     ist sind war bin zu im am auf mit von
     le la les un une des du de et ou je tu il elle nous vous mon ma mes est sont au aux en dans sur
@@ -36,23 +37,25 @@ FILLERS = frozenset(
 )
 """Words that may come and go without any change of meaning."""
 
-LIGHT = 0.5
+LIGHT = 1.0
 """Weight of a function word against a content word of the same length."""
 
-_NEGATED = "do does did is are was were has have had should would could might must need".split()
-_CONTRACTIONS = {(verb, "not"): f"{verb}nt" for verb in _NEGATED} | {
-    ("can", "not"): "cant",
-    ("will", "not"): "wont",
-    ("i", "am"): "im",
-    ("i", "have"): "ive",
-    ("i", "would"): "id",
-    ("it", "is"): "its",
-    ("you", "are"): "youre",
-    ("they", "are"): "theyre",
-    ("what", "is"): "whats",
-    ("that", "is"): "thats",
-    ("there", "is"): "theres",
-    ("where", "is"): "wheres",
+_CONTRACTIONS = {
+    "cant": "can not",
+    "cannot": "can not",
+    "wont": "will not",
+    "im": "i am",
+    "ive": "i have",
+    "its": "it is",
+    "youre": "you are",
+    "theyre": "they are",
+    "whats": "what is",
+    "thats": "that is",
+    "theres": "there is",
+    "wheres": "where is",
+} | {
+    f"{verb}nt": f"{verb} not"
+    for verb in "do does did is are was were has have had should would could must need".split()
 }
 
 
@@ -77,7 +80,9 @@ def normalise(text: str) -> str:
     folded = _APOSTROPHES.sub("", folded)
     kept = {}
     if any(character.isdigit() or character in "#+" for character in folded):
-        kept = dict.fromkeys(at for m in _KEPT_BY_DIGITS.finditer(folded) for at in range(*m.span()))
+        kept = dict.fromkeys(
+            at for m in _KEPT_BY_DIGITS.finditer(folded) for at in range(*m.span())
+        )
     if kept:
         characters = [c if at in kept else _fold_sign(c) for at, c in enumerate(folded)]
     else:
@@ -94,24 +99,21 @@ def _fold_sign(character: str) -> str:
 
 
 def split_words(normal: str) -> list[str]:
-    """Return the words of a normalised text, contracted, without fillers and doubled words.
+    """Return the words of a normalised text, contractions written out, no fillers, none doubled.
 
     Scripts written without spaces give one word for each character.
 
     Examples
     --------
-    >>> split_words("please do not send send it")
-    ['dont', 'send', 'it']
+    >>> split_words("please dont send send it")
+    ['do', 'not', 'send', 'it']
     """
     if not normal.isascii() and _UNSPACED.search(normal):
         return _UNSPACED.sub(r" \g<0> ", normal).split()
     words: list[str] = []
     for word in normal.split():
-        word = "cant" if word == "cannot" else word
-        if words and (words[-1], word) in _CONTRACTIONS:
-            words[-1] = _CONTRACTIONS[words[-1], word]
-        elif not (words and words[-1] == word and word.isalpha()):
-            words.append(word)
+        if not (words and words[-1] == word and word.isalpha()):
+            words += _CONTRACTIONS[word].split() if word in _CONTRACTIONS else [word]
     return [word for word in words if word not in FILLERS] or words
 
 

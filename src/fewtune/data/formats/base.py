@@ -107,7 +107,9 @@ class Faults:
         if len(self._found) == 1:
             raise DataError(expected, got, where, self.cure)
         count = f"{len(self._found)} broken rows{' or more' if more else ''}"
-        each = "; ".join(f"{place}: expected {want}, got {came}" for place, want, came in self._found)
+        each = "; ".join(
+            f"{place}: expected {want}, got {came}" for place, want, came in self._found
+        )
         raise DataError(self.expected, f"{count}: {each}", where, self.cure)
 
 

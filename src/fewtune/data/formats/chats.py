@@ -79,7 +79,9 @@ def _turn(turn: Any, number: int) -> Message:
         raise BadTurn(f"a role in turn {number}", f"the keys {listed(map(str, turn), 6)}")
     known = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
     if known is None:
-        raise BadTurn(f"system, user, assistant or tool as the role of turn {number}", name_kind(role))
+        raise BadTurn(
+            f"system, user, assistant or tool as the role of turn {number}", name_kind(role)
+        )
     content = _first(turn, "content", "value", "text")
     calls = turn.get("tool_calls") or turn.get("function_call")
     if content is None and not calls and not {"content", "value", "text"} & turn.keys():

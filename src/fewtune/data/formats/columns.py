@@ -11,7 +11,15 @@ from fewtune.data.formats.base import Table, clip, listed
 from fewtune.errors import DataError
 from fewtune.records import Shape
 
-__all__ = ["EXTRA_FIELDS", "FIELDS", "KNOWN_NAMES", "SHAPE_WORDS", "Reading", "find_reading", "fold"]
+__all__ = [
+    "EXTRA_FIELDS",
+    "FIELDS",
+    "KNOWN_NAMES",
+    "SHAPE_WORDS",
+    "Reading",
+    "find_reading",
+    "fold",
+]
 
 NAMES: dict[str, tuple[str, ...]] = {
     "text": tuple("text sentence question utterance input query content mr review comment".split()),
@@ -90,7 +98,9 @@ class Reading:
 
     def words(self) -> str:
         """Return the reading in words."""
-        parts = (f"{field} from column {clip(column, 40)}" for field, column in self.columns.items())
+        parts = (
+            f"{field} from column {clip(column, 40)}" for field, column in self.columns.items()
+        )
         return f"{SHAPE_WORDS[self.shape]} ({', '.join(parts)})"
 
 

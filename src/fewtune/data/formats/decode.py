@@ -17,7 +17,15 @@ from typing import IO, cast
 from fewtune.data.formats.base import MAX_LINE
 from fewtune.errors import DataError
 
-__all__ = ["MAX_BYTES", "MAX_RATIO", "Encoding", "find_encoding", "open_bytes", "open_text", "read_lines"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_RATIO",
+    "Encoding",
+    "find_encoding",
+    "open_bytes",
+    "open_text",
+    "read_lines",
+]
 
 MAX_BYTES = 2 * 1024**3
 """Bytes of the largest file that is read, after decompression."""

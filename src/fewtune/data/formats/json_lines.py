@@ -14,7 +14,7 @@ from fewtune.errors import DataError
 __all__ = ["read_json", "read_jsonl"]
 
 _ROW = "a JSON object in each line"
-_CURE = "Mend the line; every row is an object such as {\"text\": \"…\", \"label\": \"…\"}"
+_CURE = 'Mend the line; every row is an object such as {"text": "…", "label": "…"}'
 
 
 class _RepeatedKey(ValueError):
