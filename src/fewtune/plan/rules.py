@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fewtune.errors import DataError, PlanError
+from fewtune.errors import DataError
 from fewtune.methods.base import METHODS
 from fewtune.plan.plan import Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
 from fewtune.records import Dataset, Shape
@@ -131,52 +131,3 @@ def _training(
     )
     reasons["training.batch_size"] = "small batches generalise better on little data"
     return TrainingPlan(learning_rate=rate, updates=updates, batch_size=size)
-
-
-def refuse_unfit(plan: Plan) -> None:
-    """Raise if parts of the plan do not go together.
-
-    Raises
-    ------
-    PlanError
-        Naming the two parts and the reason.
-    """
-    from fewtune.regularizers.base import REGULARIZERS
-    from fewtune.train.monitors.base import MONITORS
-
-    TASKS.load(plan.task.name)
-    method = METHODS.load(plan.method.name)(plan.method.options)
-    if plan.task.name not in method.tasks:
-        raise PlanError(
-            f"a method for {plan.task.name}",
-            f"{plan.method.name}, which is for {', '.join(sorted(method.tasks))}",
-            "method.name",
-            "Choose another method",
-        )
-    for part in plan.monitors:
-        MONITORS.load(part.name)(part.options)
-    owners = []
-    for part in plan.regularizers:
-        regularizer = REGULARIZERS.load(part.name)(part.options)
-        if part.name in method.refuses:
-            raise PlanError(
-                f"regularizers that go with method {plan.method.name}",
-                f"{part.name}: {method.refuses[part.name]}",
-                "regularizers",
-                "Leave one of the two out",
-            )
-        if plan.task.name not in regularizer.tasks:
-            raise PlanError(
-                f"regularizers for {plan.task.name}",
-                f"{part.name}, which is for {', '.join(sorted(regularizer.tasks))}",
-                "regularizers",
-                "Leave it out",
-            )
-        owners += [part.name] if regularizer.owns_update else []
-    if len(owners) > 1:
-        raise PlanError(
-            "at most one regularizer that does the update itself",
-            " and ".join(owners),
-            "regularizers",
-            "Keep one of them",
-        )

@@ -19,12 +19,13 @@ from fewtune.environment import bf16_is_native, describe, device_name, seed_ever
 from fewtune.errors import DataError, PlanError, RunError
 from fewtune.models.load import Source, fingerprint, parameter_count, resolve
 from fewtune.plan.plan import Effort, Plan, counts, read
-from fewtune.plan.rules import propose, refuse_unfit
+from fewtune.plan.rules import propose
 from fewtune.records import Dataset, Split
 from fewtune.select.material import Material
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.tasks.base import TASKS, Task
 from fewtune.train.journal import Journal, Listener
+from fewtune.train.unfit import refuse_unfit
 from fewtune.verbs.conclude import conclude
 from fewtune.verbs.result import Run, open_run
 
