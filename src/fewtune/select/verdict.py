@@ -38,11 +38,8 @@ def decide(
     for control, difference in paired.items():
         gained = sign * difference.value
         low = difference.low if sign > 0 else -difference.high
-        amount = (
-            f"{gained:+.4g} {headline.name} "
-            f"[{low:+.4g}, {(difference.high if sign > 0 else -difference.low):+.4g}], "
-            f"n = {difference.n}"
-        )
+        high = difference.high if sign > 0 else -difference.low
+        amount = _amount(headline, gained, low, high, difference.n)
         name = WORDS.get(control, control)
         if low > 0:
             reasons.append(f"better than {name}: {amount}")
@@ -64,6 +61,18 @@ def decide(
         cures.append("Run with controls")
     unique = tuple(dict.fromkeys(cure for cure in cures if cure))
     return Verdict("hold" if held else "ship", tuple(reasons), unique if more_data else ())
+
+
+def _amount(headline: Score, gained: float, low: float, high: float, n: int) -> str:
+    """Return a gain with its interval in words: points for shares, else the measure's own unit."""
+    if headline.unit == "share":
+        figures = f"{100 * gained:+.1f} points of {headline.name.replace('_', ' ')}"
+        bounds = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+    else:
+        side = "lower" if headline.direction == "lower" else "higher"
+        figures = f"{abs(gained):.3f} {headline.unit} {side if gained >= 0 else 'worse'}"
+        bounds = f"[{low:+.3f}, {high:+.3f}]"
+    return f"{figures}, 95% interval {bounds}, {n} rows"
 
 
 def _enough(difference: Score, gained: float) -> str:
