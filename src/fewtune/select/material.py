@@ -87,7 +87,6 @@ class Material:
     def folds(self) -> list[tuple[int, ...]]:
         """Return folds of the known rows; near-duplicates and groups stay in one fold."""
         from fewtune.data.split import folds
-
         from fewtune.methods.head import MOST_FOR_CHOICE
 
         def compute() -> list[tuple[int, ...]]:
