@@ -61,8 +61,9 @@ class Axis:
 
 @dataclass(frozen=True)
 class Bar:
-    """One contestant on the shared axis."""
+    """One contestant on the shared axis; ``key`` is its name in the run, ``name`` in words."""
 
+    key: str
     name: str
     score: Score
     tuned: bool
@@ -157,13 +158,13 @@ def _tick(value: float, unit: str, step: float) -> str:
 def contest(run: RunContents, name: str) -> list[Bar]:
     """Return everyone who has the score ``name``: the tuned model, then controls, best first."""
     tuned = run.tuned().get(name)
-    bars = [Bar(words.title("tuned"), tuned, True)] if tuned else []
+    bars = [Bar("tuned", words.title("tuned"), tuned, True)] if tuned else []
     rivals = {c: s[name] for c, s in run.controls().items() if name in s}
     if name in run.base() and "base" not in rivals:
         rivals["base"] = run.base()[name]
     better_first = 1 if any(s.direction == "lower" for s in rivals.values()) else -1
     ordered = sorted(rivals.items(), key=lambda item: better_first * item[1].value)
-    return bars + [Bar(words.title(c), s, False) for c, s in ordered]
+    return bars + [Bar(c, words.title(c), s, False) for c, s in ordered]
 
 
 def differences(run: RunContents) -> list[Difference]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def render(run: RunContents) -> str:
     )
     environment.globals["words"] = words
     environment.filters["sentence"] = words.sentence
+    environment.filters["place"] = _shortener(run)
     environment.filters["off_scale"] = lambda score, axis: axis.off(score)
     environment.filters["finite"] = lambda x: x is not None and math.isfinite(x)
     template = environment.get_template("report.html.j2")
@@ -60,6 +62,16 @@ def render(run: RunContents) -> str:
         settings=list(settings(run.plan)),
         environment=list(_flat(run.environment)),
     )
+
+
+def _shortener(run: RunContents) -> Callable[[object], str]:
+    """Return a function that leaves the folders out of ``file:line`` where no two files clash."""
+    told = [str(p.get("source")) for p in run.predictions]
+    for part in as_mapping(run.data.get("parts")).values():
+        told += [str(source) for source in _list(part)]
+    files = {source.rpartition(":")[0] for source in told}
+    clash = len({re.split(r"[/\\]", file)[-1] for file in files}) < len(files)
+    return lambda source: str(source) if clash else re.split(r"[/\\]", str(source))[-1]
 
 
 def _unfinished(run: RunContents) -> str:
@@ -106,8 +118,7 @@ def _training(run: RunContents) -> dict[str, Any]:
     found = training.trainings(run)
     score = run.tuned().get(run.headline)
     unit = score.unit if score else ("share" if run.classifies else "nats/byte")
-    rivals = comparison.contest(run, run.headline)
-    levels = [(b.name, b.score.value) for b in rivals if not b.tuned][:1]
+    levels = training.rivals(run)[:2]
     blends = list(training.dials(run).items())[:MOST_CURVES]
     dials = [
         (words.title(stage), points, plots.dial_curve(points, f"dial{i}", unit))
@@ -121,6 +132,7 @@ def _training(run: RunContents) -> dict[str, Any]:
         "dials": dials,
         "choices": choices(run),
         "headline_unit": unit,
+        "levels": levels,
     }
 
 

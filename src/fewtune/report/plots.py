@@ -145,27 +145,27 @@ def loss_curve(training: Training, name: str) -> str:
 
 
 def headline_curve(
-    training: Training, name: str, unit: str, controls: Sequence[tuple[str, float]]
+    training: Training, name: str, unit: str, others: Sequence[tuple[str, float]]
 ) -> str:
-    """Return the headline score on validation rows over updates, controls as level lines."""
+    """Return the headline score on validation rows over updates, rivals as level lines."""
 
     def paint(axes: Any) -> None:
         from matplotlib.ticker import FuncFormatter
 
         few = len(training.headline) <= 40
         _line(axes, training.headline, TUNED, marker="o" if few else "", markersize=2.6)
-        for control, value in controls:
+        for other, value in others:
             axes.axhline(value, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
             # The label stands at the end where the curve is further away.
             first, last = (abs(training.headline[i][1] - value) for i in (0, -1))
             x, side = (0, "left") if first > last else (1, "right")
             axes.annotate(
-                control, (x, value), xycoords=("axes fraction", "data"), xytext=(0, 2.5),
+                other, (x, value), xycoords=("axes fraction", "data"), xytext=(0, 2.5),
                 textcoords="offset points", ha=side, color=MUTED, fontsize=7.5,
             )  # fmt: skip
         _mark_kept(axes, training, training.headline)
         if unit in words.SHARES:
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.0f}%"))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
         axes.margins(y=0.12)
         axes.set_xlabel("updates")
 
@@ -193,7 +193,9 @@ def dial_curve(points: Sequence[DialPoint], name: str, unit: str) -> str:
                     markeredgecolor=PAPER, markeredgewidth=1.4,
                 )  # fmt: skip
         if unit in words.SHARES:
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.0f}%"))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
+        if len(points) <= 8:
+            axes.set_xticks([p.alpha for p in points], [f"{p.alpha:g}" for p in points])
         axes.set_xlabel("share of the tuned weights, from 0 (base) to 1 (tuned)")
 
     return _draw(name, "Score over the dial", paint)

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["summary"]
 
 COLOURS = {"ship": "green", "hold": "red"}
+SHORT = {
+    "tuned": "tuned model",
+    "frozen": "frozen base",
+    "tfidf": "TF-IDF",
+    "majority": "most frequent",
+    "base": "base model",
+}
+"""Names that leave room for the figures in 80 columns."""
+
 SENSES = {"better": "green", "worse": "red", "unclear": "default"}
 
 
@@ -38,7 +47,7 @@ def summary(run: Path) -> RenderableType:
     folder = read(run)
     parts: list[RenderableType] = [_verdict(folder)]
     if folder.headline in folder.tuned():
-        parts += [Text(""), _scores(folder)]
+        parts += [Text(""), _about(folder.tuned()[folder.headline]), _scores(folder)]
     parts += [Text(""), *_facts(folder)]
     return Group(*parts)
 
@@ -80,19 +89,19 @@ def _scores(run: RunContents) -> Table:
     bars = contest(run, run.headline)
     tuned = bars[0].score
     gains = {d.control: d for d in differences(run)}
-    unit = tuned.unit if tuned.unit not in words.SHARES else ""
-    sense = "higher is better" if tuned.direction == "higher" else "lower is better"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    heading = words.title(run.headline) + (f", {unit}" if unit else "")
-    table.add_column(Text(f"{words.count(tuned.n)} test rows, {sense}"))
-    table.add_column(Text(heading), justify="right")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    table.add_column(Text(f"n = {words.count(tuned.n)}"))
+    table.add_column(Text(words.title(run.headline)), justify="right")
     table.add_column("95% interval", justify="right")
     if gains:
         table.add_column("tuned − control", justify="right")
         table.add_column("")
     for bar in bars:
         gain = gains.get(bar.name)
-        cells = [Text(bar.name), Text(words.figure(bar.score.value, bar.score.unit))]
+        cells = [
+            Text(SHORT.get(bar.key, bar.name)),
+            Text(words.figure(bar.score.value, bar.score.unit)),
+        ]
         cells.append(Text(words.bounds(bar.score.low, bar.score.high, bar.score.unit)))
         if gain:
             colour = SENSES[gain.sense]
@@ -100,6 +109,15 @@ def _scores(run: RunContents) -> Table:
             cells.append(Text("cannot tell" if gain.sense == "unclear" else gain.sense, colour))
         table.add_row(*cells, style="bold" if bar.tuned else "")
     return table
+
+
+def _about(score: Score) -> Text:
+    from rich.text import Text
+
+    unit = f" in {score.unit}" if score.unit and score.unit not in words.SHARES else ""
+    better = "higher" if score.direction == "higher" else "lower"
+    rows = words.count(score.n)
+    return Text(f"{words.title(score.name)}{unit} on {rows} test rows, {better} is better:", "dim")
 
 
 def _gain(score: Score, unit: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from fewtune.records import Event
 from fewtune.report import words
-from fewtune.report.folder import RunContents, as_number
+from fewtune.report.folder import RunContents, as_mapping, as_number
 
-__all__ = ["Alarm", "DialPoint", "Training", "alarms", "dials", "trainings"]
+__all__ = ["Alarm", "DialPoint", "Training", "alarms", "dials", "rivals", "trainings"]
 
 Series = tuple[tuple[float, float], ...]
 """Points (update, value), in order of updates."""
@@ -103,19 +103,20 @@ def _training(run: RunContents, stage: str) -> Training:
     # A resumed run tells some updates twice; the later telling is the one that counts.
     steps = list({e.update: e for e in events if e.kind == "step"}.values())
     evaluations = list({e.update: e for e in events if e.kind == "evaluation"}.values())
-    timed = [e.seconds for e in events if e.kind in ("stage", "step", "evaluation")]
-    is_chosen = bool(stage) and run.chosen().get("method") == stage
+    said = [e for e in run.kind("stage") if stage in (e.stage, e.values.get("name"))]
+    timed = [e.seconds for e in [*said, *steps, *evaluations]]
+    is_chosen = bool(stage) and stage == _chosen_stage(run)
     validation = _series(evaluations, "validation_loss")
     told = as_number(run.chosen().get("updates")) if is_chosen else None
     best = [e.update for e in evaluations if e.values.get("best") is True]
     least = min(validation, key=lambda p: p[1])[0] if validation else None
     kept = told or (best[-1] if best else least)
-    sentences = [e.values.get("sentence") for e in events if e.kind == "stage"]
+    sentences = [e.values.get("sentence") for e in said]
     return Training(
         stage=stage,
         sentence=str(next((s for s in sentences if s), "")),
         updates=max((e.update for e in steps + evaluations), default=0),
-        seconds=timed[-1] - timed[0],
+        seconds=max(timed) - min(timed),
         loss=_series(steps, "loss"),
         train=_series(evaluations, "train_loss"),
         validation=validation,
@@ -123,6 +124,14 @@ def _training(run: RunContents, stage: str) -> Training:
         kept=None if kept is None else round(kept),
         is_chosen=is_chosen,
     )
+
+
+def _chosen_stage(run: RunContents) -> str:
+    """Return the stage that was chosen: a method may have been trained at several rates."""
+    stages = {e.stage for e in run.events if e.kind in ("step", "evaluation", "dial")}
+    told = [str(e.values.get("chosen")) for e in run.kind("choice")]
+    named = [name for name in told if name in stages]
+    return named[-1] if named else str(run.chosen().get("method") or "")
 
 
 def _series(events: Iterable[Event], key: str) -> Series:
@@ -147,9 +156,25 @@ def alarms(run: RunContents) -> list[Alarm]:
 def dials(run: RunContents) -> dict[str, list[DialPoint]]:
     """Return the swept blends of each training by alpha, the chosen training's first."""
     stages = dict.fromkeys(e.stage for e in run.kind("dial"))
-    ordered = sorted(stages, key=lambda stage: stage != run.chosen().get("method"))
+    ordered = sorted(stages, key=lambda stage: stage != _chosen_stage(run))
     found = {stage: _dial([e for e in run.kind("dial") if e.stage == stage]) for stage in ordered}
     return {stage: points for stage, points in found.items() if points}
+
+
+def rivals(run: RunContents) -> list[tuple[str, float]]:
+    """Return candidates without a curve of their own and their headline on validation rows.
+
+    Only they may be drawn beside a curve: controls are scored on test rows, which may be easier.
+    """
+    stages = {e.stage for e in run.events if e.kind == "evaluation"}
+    found = {}
+    for event in run.kind("choice"):
+        listed = event.values.get("alternatives")
+        for one in listed if isinstance(listed, list) else []:
+            name, value = str(as_mapping(one).get("name")), as_number(as_mapping(one).get("value"))
+            if event.values.get("what") == "method" and name not in stages and value is not None:
+                found[words.title(name)] = value
+    return list(found.items())
 
 
 def _dial(events: Iterable[Event]) -> list[DialPoint]:

@@ -26,6 +26,7 @@ TITLES = {
     "accuracy": "Accuracy",
     "macro_f1": "Macro-F1",
     "loss_per_byte": "Loss per byte",
+    "log_loss": "Log loss",
     "perplexity": "Perplexity",
     "gap": "Generalization gap",
     "generalization_gap": "Generalization gap",
@@ -69,11 +70,14 @@ def title(name: str) -> str:
 
     Examples
     --------
-    >>> title("majority"), title("token_mask_20")
-    ('Always the most frequent class', 'Token mask 20')
+    >>> title("majority"), title("token_mask_20"), title("lora@5e-05")
+    ('Always the most frequent class', 'Token mask 20', 'LoRA at 5e-05')
     """
     if name in TITLES:
         return TITLES[name]
+    method, at, rate = name.partition("@")
+    if at and method in TITLES:
+        return f"{TITLES[method]} at {rate}"
     spaced = name.replace("_", " ").strip()
     return spaced[:1].upper() + spaced[1:]
 

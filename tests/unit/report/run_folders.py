@@ -52,7 +52,7 @@ def write_lines(path: Path, records: list[dict]) -> None:
 def training_events(stage: str, updates: int, start: float, headline: str, seed: int) -> list[dict]:
     """Losses that fall, then rise on validation rows, as small data makes them do."""
     draw = random.Random(seed)
-    events = [event("stage", start, stage, name=stage, sentence="trained on the training rows")]
+    events = [event("stage", start, name=stage, sentence="trained on the training rows")]
     best = float("inf")
     for update in range(1, updates + 1):
         seconds = start + update * 0.21

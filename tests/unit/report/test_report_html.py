@@ -187,7 +187,7 @@ def test_a_training_that_was_not_chosen_shows_its_best_update_and_claims_no_more
 def test_a_loss_per_token_and_a_loss_per_byte_never_share_an_axis(classification, generation):
     shown = page_of(generation).text("training")
     assert "training loss per token" in shown and "validation loss " not in shown
-    assert "loss per byte on validation rows kept control, on test rows" in shown
+    assert "loss per byte on validation rows kept" in shown
     assert "training loss validation loss" in page_of(classification).text("training")
     drawn = [
         re.search(r'<svg class="plot"[^>]*Loss over updates.*?</svg>', source, flags=re.S)[0]
@@ -196,6 +196,26 @@ def test_a_loss_per_token_and_a_loss_per_byte_never_share_an_axis(classification
     # The page's accent is the colour of validation, the second colour that of training.
     assert ["var(--accent)" in plot for plot in drawn] == [False, True]
     assert all("var(--second)" in plot for plot in drawn)
+
+
+def test_only_what_was_scored_on_the_same_rows_is_drawn_beside_a_curve(classification):
+    """Controls are scored on test rows; the candidates of the choice on validation rows."""
+    shown = page_of(classification).text("training")
+    assert "accuracy on validation rows kept another candidate, on the same rows" in shown
+    source = (classification / "report.html").read_text()
+    plot = re.search(r'<svg class="plot"[^>]*Headline score.*?</svg>', source, flags=re.S)[0]
+    assert "Frozen base + logistic regression" in plot and "Full fine-tuning" in plot
+    assert "TF-IDF" not in plot and "most frequent" not in plot
+
+
+def test_places_lose_their_folders_unless_two_files_share_a_name(classification):
+    path = classification / "predictions.jsonl"
+    there = path.read_text().replace('"intents_test.csv', '"/home/ada/a/intents_test.csv')
+    path.write_text(there)
+    change(classification, "data.json", parts={})
+    assert "/home/ada" not in page_of(classification).text("rows")
+    path.write_text(there.replace("/home/ada/a/intents_test.csv:8", "b/intents_test.csv:8"))
+    assert "/home/ada/a/intents_test.csv:" in page_of(classification).text("rows")
 
 
 def test_each_candidate_shows_its_own_dial(classification):

@@ -10,7 +10,7 @@ from fewtune.errors import RunError
 from fewtune.report import html, tables
 
 
-def screen(run, width=110):
+def screen(run, width=80):
     console = Console(width=width, record=True, file=open("/dev/null", "w"))
     with console.file:
         console.print(tables.summary(run))
@@ -23,10 +23,10 @@ def test_the_closing_screen(classification):
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "SHIP" in lines[0]
     assert "→ More rows of cancel would help most" in shown
-    assert "160 test rows, higher is better Accuracy 95% interval tuned − control" in lines
-    assert "Tuned model 86.9% 81.6–92.2%" in lines
-    frozen = "Frozen base + logistic regression 81.2% 75.2–87.2% +5.6 (+1.3 to +10.0) better"
-    assert frozen in lines
+    assert "n = 160 Accuracy 95% interval tuned − control" in lines
+    assert "Accuracy on 160 test rows, higher is better:" in lines
+    assert "tuned model 86.9% 81.6–92.2%" in lines
+    assert "frozen base 81.2% 75.2–87.2% +5.6 (+1.3 to +10.0) better" in lines
     assert "chosen LoRA, learning rate 0.0005, 100 updates, dial 0.75" in lines
     assert "time 47 s" in lines
     assert str(classification / "report.html") in shown.replace("\n", "")
@@ -34,7 +34,7 @@ def test_the_closing_screen(classification):
 
 def test_generation(generation):
     shown = " ".join(screen(generation).split())
-    assert "HOLD" in shown and "Loss per byte, nats/byte" in shown
+    assert "HOLD" in shown and "Loss per byte in nats/byte on 48 test rows, lower" in shown
     assert "−1.912 (−1.962 to −1.862) better" in shown
     assert "report.html" not in shown  # not written yet
 
