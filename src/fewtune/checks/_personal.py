@@ -37,8 +37,8 @@ IBAN = re.compile(r"(?<![\w-])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}(?![\w])")
 SSN = re.compile(r"(?<![\w.,/-])(\d{3})([- ])(\d{2})\2(\d{4})(?![\w/]|[-.,]\d)")
 SSN_PLAIN = re.compile(r"(?<![\w.,/-])\d{9}(?![\w/]|[-.,]\d)")
 PHONE = re.compile(
-    r"(?<![\w.,/:#@$€£=+-])(?:\(?\+|\()?\d"
-    r"(?:[\d()]|[ .\-/–](?=[\d(]))(?:[\d()]|[ .\-/–]{1,2}(?=[\d(])){4,20}"
+    r"(?<![\w.,/:#@$€£=+-])(?<!\d )(?:\(?\+|\()?\d"
+    r"(?:[\d()]|[ .\-/–](?=[\d(]))(?:[\d()]|[ .\-/–]{1,2}(?=[\d(])){4,40}"
     r"(?![\w@%€$£]|[:.,/-]\d)"
 )
 
@@ -188,12 +188,16 @@ def _take(
             taken.append(Place(kind, match.start(), end))
 
 
+ISSUED = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|"
+    r"3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|6\d{15,18}"
+)
+"""Card numbers by issuer: Visa, Mastercard, American Express, Diners Club, Discover and others."""
+
+
 def _is_card(match: re.Match[str]) -> bool:
     digits = re.sub(r"\D", "", match.group())
-    issuer = re.match(
-        r"4|5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|6", digits
-    )
-    return issuer is not None and 13 <= len(digits) <= 19 and _luhn(digits)
+    return ISSUED.fullmatch(digits) is not None and _luhn(digits)
 
 
 def _luhn(digits: str) -> bool:
@@ -245,7 +249,7 @@ def _is_phone(match: re.Match[str]) -> bool:
     found = match.group()
     digits = re.sub(r"\D", "", found)
     before = match.string[max(0, match.start() - 40) : match.start()]
-    if DATE.match(found) and len(digits) <= 8:
+    if (DATE.match(found) and len(digits) <= 8) or SSN.fullmatch(found):
         return False
     if NOT_CALLED.search(before):
         return False

@@ -7,6 +7,7 @@ guesses, and a score over all rows hides it.
 from __future__ import annotations
 
 import random
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -78,7 +79,8 @@ def _thin(context: Context, train: Any) -> Iterable[Finding]:
 
 def _regions(vectors: Any, seed: int) -> npt.NDArray[np.intp]:
     """Return the region of each row: k-means on the leading directions of the word vectors."""
-    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils.extmath import randomized_svd
 
     width = min(30, min(vectors.shape) - 1)
@@ -87,9 +89,12 @@ def _regions(vectors: Any, seed: int) -> npt.NDArray[np.intp]:
     left, singular, _ = randomized_svd(vectors, width, n_iter=2, random_state=seed)
     points = left * singular
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
-    wanted = int(np.clip(round((len(points) / 10) ** 0.5), 3, 20))
-    kmeans = MiniBatchKMeans(wanted, random_state=seed, n_init=3, batch_size=1024)
-    return np.asarray(kmeans.fit_predict(points), dtype=np.intp)
+    wanted = int(np.clip(round((len(points) / 2) ** 0.5), 4, 30))
+    kmeans = KMeans(wanted, random_state=seed, n_init=4)
+    with warnings.catch_warnings():
+        # Fewer distinct rows than clusters: the regions are then the rows.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(kmeans.fit_predict(points), dtype=np.intp)
 
 
 def _far(context: Context, train: Any, test: Any) -> Iterable[Finding]:

@@ -23,6 +23,8 @@ STRAIGHT = re.compile(r"\"|(?<=\w)'(?=\w)")
 CURLY = re.compile(r"[“”„«»]|(?<=\w)’(?=\w)")
 RARE = 0.2
 """A way of writing is a slip, not a habit, below this share of the rows."""
+SLIP = 0.1
+"""The same for a system prompt, which some chats may lack on purpose."""
 
 
 class FormatConsistency(Check):
@@ -45,9 +47,11 @@ class FormatConsistency(Check):
 
 def _labels(data: Dataset) -> Iterable[Finding]:
     """Yield labels that differ only in case, spaces, hyphens or underscores."""
+    if not data.labels:
+        return
     by_key: dict[str, Counter[str]] = defaultdict(Counter)
     for example in data.examples:
-        if data.labels and example.target is not None:
+        if example.target is not None:
             by_key[re.sub(r"[\W_]+", "", example.target).lower()][example.target] += 1
     variants = [spellings for key, spellings in by_key.items() if key and len(spellings) > 1]
     if not variants:
@@ -108,7 +112,7 @@ def _system_prompts(data: Dataset) -> Iterable[Finding]:
         fewer = without if len(without) * 2 <= len(prompts) else _others(prompts, "")
         yield Finding(
             NAME,
-            "warning",
+            "warning" if len(fewer) < SLIP * len(prompts) else "note",
             sources(data, fewer),
             f"{count(len(without), 'chat has', 'chats have')} no system prompt, "
             f"{len(prompts) - len(without):,} have one.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fewtune.checks._rows import TEXT_SHAPES, count, quote, share, sources, written
+from fewtune.checks._rows import TEXT_SHAPES, count, question, quote, share, sources, written
 from fewtune.checks.base import Check, Context
 from fewtune.data.similarity import near_duplicate_clusters
 from fewtune.records import Finding
@@ -66,5 +66,9 @@ def _clusters(context: Context) -> list[tuple[int, ...]]:
 
 
 def _differing_pair(context: Context, cluster: tuple[int, ...]) -> tuple[str, str]:
-    texts = [written(context.data.examples[i], context.data.shape) for i in cluster]
-    return texts[0], next(t for t in texts if t.strip() != texts[0].strip())
+    examples = [context.data.examples[i] for i in cluster]
+    texts = [written(e, context.data.shape).strip() for e in examples]
+    other = next(i for i, text in enumerate(texts) if text != texts[0])
+    if examples[0].input.strip() == examples[other].input.strip():
+        return examples[0].target or "", examples[other].target or ""
+    return question(examples[0]), question(examples[other])

@@ -108,12 +108,8 @@ _KINDS: dict[str, str] = {
 
 
 def describe(data: Dataset) -> str:
-    """Return in one line what a file was read as: rows, shape, columns."""
+    """Return in one line what a file was read as: rows, shape, classes."""
     kind = _KINDS[data.shape]
     labels = f" in {len(data.labels)} classes" if data.labels else ""
-    columns = ", ".join(
-        field if field == column else f"{field} = {column}"
-        for field, column in data.columns.items()
-    )
     rows = "1 row" if len(data) == 1 else f"{len(data):,} rows"
-    return f"{data.name}: {rows} of {kind}{labels}" + (f" ({columns})" if columns else "")
+    return f"{data.name}: {rows} of {kind}{labels}"

@@ -51,12 +51,13 @@ class Surprise(Check):
 
 
 def _dearest(losses: RowLosses) -> str:
-    """Return the tokens that cost most in all, with their mean loss."""
+    """Return the tokens that cost most above the average in all, with their mean loss."""
     costs: dict[str, list[float]] = defaultdict(list)
     for row in losses.tokens:
         for token, nats in row:
             costs[token].append(nats)
     # Tokens that come once are the rows' own affair.
     often = {t: c for t, c in costs.items() if len(c) > 1} or costs
-    top = sorted(often, key=lambda t: -sum(often[t]))[:TOP_TOKENS]
+    usual = statistics.fmean(nats for row in losses.tokens for _, nats in row)
+    top = sorted(often, key=lambda t: -sum(nats - usual for nats in often[t]))[:TOP_TOKENS]
     return ", ".join(f"{t!r} ({statistics.fmean(often[t]):.1f})" for t in top)

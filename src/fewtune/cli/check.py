@@ -1,10 +1,11 @@
-"""``fewtune check``: is this data fit to train on?"""
+"""``fewtune check``: what is wrong with this data, and is it fit to train on."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 from fewtune.checks.base import Context
 from fewtune.checks.run import Report, describe, run
 from fewtune.errors import DataError, FewtuneError
-from fewtune.records import Dataset, Finding
+from fewtune.records import Dataset, Example, Finding
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +83,7 @@ def _check(
         from fewtune.models.view import view as view_of
 
         _say(f"Loading {model} …")
-        view = view_of(model)
+        view = view_of(model, rows.shape)
     _say("Checking …")
     report = run(Context(rows, test_rows, view))
     seconds = time.perf_counter() - begun
@@ -157,45 +158,57 @@ def _print(
             console.print(describe(part), style="bold", markup=False)
             for note in part.notes:
                 console.print(f"  {note}", markup=False)
-    texts = {e.source: (e.input or e.target or "", e.target) for e in _all(rows, test)}
-    labelled = rows.shape in ("labelled_text", "labelled_image")
+    examples = {e.source: e for e in _all(rows, test)}
     for severity, heading in HEADINGS.items():
         found = report.of(severity)
         if found:
             console.print(f"\n{heading}", style=f"bold {COLOURS[severity]}", markup=False)
             for finding in found:
-                _print_finding(console, finding, texts, labelled)
+                _print_finding(console, finding, examples)
     console.print()
     for sentence in done:
         console.print(sentence, markup=False)
     console.print(_closing(report, seconds), style="bold", markup=False)
 
 
-def _all(rows: Dataset, test: Dataset | None) -> list[Any]:
+def _all(rows: Dataset, test: Dataset | None) -> list[Example]:
     return [*rows.examples, *(test.examples if test is not None else ())]
 
 
-def _print_finding(
-    console: Console, finding: Finding, texts: dict[str, tuple[str, str | None]], labelled: bool
-) -> None:
+def _print_finding(console: Console, finding: Finding, examples: Mapping[str, Example]) -> None:
     from rich.text import Text
-
-    from fewtune.checks._personal import redact
-    from fewtune.checks._rows import quote
 
     head = Text("  ")
     head.append(finding.check, style=COLOURS[finding.severity])
     console.print(head + Text(f"  {finding.evidence}"))
     for source in finding.rows[:ROWS_SHOWN] if finding.severity != "note" else ():
-        text, target = texts.get(source, ("", None))
-        if finding.check == "personal_data":
-            text = redact(text)[0]
-        line = f"    {source}  {quote(text, 70)}" + (f" → {target}" if labelled and target else "")
-        console.print(line, style="dim", markup=False)
+        shown = _show(examples[source], finding.check) if source in examples else ""
+        console.print(f"    {source}  {shown}", style="dim", markup=False)
     more = len(finding.rows) - ROWS_SHOWN
     if finding.severity != "note" and more > 0:
         console.print(f"    and {more:,} more (--json names them all)", style="dim", markup=False)
     console.print(f"    → {finding.cure}.", markup=False)
+
+
+def _show(example: Example, check: str) -> str:
+    """Return a row in one short line: what is asked and what is answered."""
+    from fewtune.checks._personal import redact
+    from fewtune.checks._rows import quote
+
+    if check == "personal_data":
+        text = redact(example.text())[0]
+        place = text.find("[")
+        return quote(("…" if place > 30 else "") + text[max(0, place - 30) :], 70)
+    asked = example.input
+    if example.messages:
+        asked = next((m.content for m in reversed(example.messages[:-1])), "")
+    if not asked:
+        return quote(example.target or "", 90)
+    if example.target is None:
+        return quote(asked, 90)
+    if len(example.target) <= 40 and "\n" not in example.target:
+        return f"{quote(asked, 70)} → {example.target}"
+    return f"{quote(asked, 45)} → {quote(example.target, 45)}"
 
 
 def _closing(report: Report, seconds: float) -> str:
@@ -209,7 +222,7 @@ def _closing(report: Report, seconds: float) -> str:
         verdict = "Fit to train on."
     slowest = max(report.seconds, key=lambda name: report.seconds[name], default="")
     ran = f"{len(report.seconds)} checks in {seconds:.1f} s"
-    if slowest and report.seconds[slowest] > 1:
+    if slowest and report.seconds[slowest] > 3:
         ran += f" ({slowest} {report.seconds[slowest]:.1f} s)"
     needs = [
         why for why in ("needs a model", "needs a test file") if why in report.skipped.values()
