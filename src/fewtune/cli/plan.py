@@ -29,6 +29,8 @@ def plan(
     from fewtune.plan.plan import counts, parse_settings
     from fewtune.verbs.fit import prepare
 
+    if output and Path(output).exists():
+        raise RunError("a new file", "one that exists", output, "Choose another with -o")
     prepared = prepare(
         data,
         model,

@@ -122,6 +122,15 @@ def _look(folder: Path) -> None:
             str(folder),
             "Check the path",
         )
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            "a config.json that can be read",
+            str(error),
+            str(folder / "config.json"),
+            "Fetch the model again: this file is damaged",
+        ) from error
     if any(folder.glob("*.safetensors")):
         return
     pickles = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt")]

@@ -212,7 +212,8 @@ def _nearest(key: str) -> str:
     same_end = [k for k in keys if k.rsplit(".", 1)[-1] == last]
     if same_end:
         return f"Did you mean {same_end[0]}"
-    said = suggest(key, keys)
+    tables = {k.rpartition(".")[0] for k in keys} - {""}
+    said = suggest(key, {*keys, *tables})
     if said.startswith("Did"):
         return said
     by_end = {k.rsplit(".", 1)[-1]: k for k in keys}

@@ -82,6 +82,17 @@ class RunFolder:
             )
         return cls(path)
 
+    def discard(self) -> None:
+        """Empty the folder again, unless a training has left a checkpoint in it."""
+        if (self.path / "checkpoints").exists():
+            return
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink()
+        self.path.rmdir()
+
     @property
     def model(self) -> Path:
         """The folder of the finished model."""

@@ -16,16 +16,16 @@ from fewtune.checks.run import run as run_checks
 from fewtune.data.load import load
 from fewtune.data.split import split as split_rows
 from fewtune.environment import bf16_is_native, describe, device_name, seed_everything
-from fewtune.errors import DataError, PlanError, RunError
+from fewtune.errors import DataError, FewtuneError, PlanError, RunError
 from fewtune.models.load import Source, fingerprint, parameter_count, resolve
 from fewtune.plan.plan import Effort, Plan, counts, read
 from fewtune.plan.rules import propose
 from fewtune.records import Dataset, Split
 from fewtune.select.material import Material
+from fewtune.select.unfit import refuse_unfit
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.tasks.base import TASKS, Task
 from fewtune.train.journal import Journal, Listener
-from fewtune.train.unfit import refuse_unfit
 from fewtune.verbs.conclude import conclude
 from fewtune.verbs.result import Run, open_run
 
@@ -240,6 +240,12 @@ def fit(
         _describe(folder, prepared, report)
         material = _material(folder, prepared, journal)
         conclude(material, folder, prepared.parameters, _peak_bytes)
+    except FewtuneError as error:
+        # Bad input found late leaves nothing behind, so the same command works once it is mended.
+        if not resume and error.exit_code == FewtuneError.exit_code:
+            journal.close()
+            folder.discard()
+        raise
     finally:
         journal.close()
     return open_run(folder.path)

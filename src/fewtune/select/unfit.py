@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fewtune.errors import PlanError
-from fewtune.methods.base import METHODS
-from fewtune.plan.plan import Plan
+from fewtune.family import suggest
+from fewtune.methods.base import METHODS, Method
+from fewtune.plan.plan import Part, Plan
 from fewtune.regularizers.base import REGULARIZERS
+from fewtune.select.controls import CONTROLS
 from fewtune.tasks.base import TASKS
 from fewtune.train.monitors.base import MONITORS
 
@@ -21,16 +23,40 @@ def refuse_unfit(plan: Plan) -> None:
         Naming the two parts and the reason.
     """
     TASKS.load(plan.task.name)
-    method = METHODS.load(plan.method.name)(plan.method.options)
+    method = _method(plan, plan.method, "method.name")
+    for rung in plan.select.rungs:
+        _method(plan, Part(name=rung), "select.rungs")
+    for part in plan.monitors:
+        MONITORS.load(part.name)(part.options)
+    _refuse_controls(plan)
+    _refuse_regularizers(plan, method)
+
+
+def _method(plan: Plan, part: Part, key: str) -> Method:
+    method = METHODS.load(part.name)(part.options)
     if plan.task.name not in method.tasks:
         raise PlanError(
             f"a method for {plan.task.name}",
-            f"{plan.method.name}, which is for {', '.join(sorted(method.tasks))}",
-            "method.name",
+            f"{part.name}, which is for {', '.join(sorted(method.tasks))}",
+            key,
             "Choose another method",
         )
-    for part in plan.monitors:
-        MONITORS.load(part.name)(part.options)
+    return method
+
+
+def _refuse_controls(plan: Plan) -> None:
+    fit = ("base",) if plan.task.name == "generation" else ("majority", "tfidf", "frozen")
+    for name in plan.controls:
+        if name not in fit:
+            raise PlanError(
+                f"a control for {plan.task.name}",
+                f"{name!r}",
+                "controls",
+                suggest(name, [control for control in CONTROLS if control in fit]),
+            )
+
+
+def _refuse_regularizers(plan: Plan, method: Method) -> None:
     owners = []
     for part in plan.regularizers:
         regularizer = REGULARIZERS.load(part.name)(part.options)
