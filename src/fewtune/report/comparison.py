@@ -29,7 +29,7 @@ GROUPS = {
     "memorization": ("memor", "extract", "canary", "exposure"),
     "robustness": ("robust", "typo", "perturb", "paraphrase", "sharp"),
     "calibration": ("calib", "ece", "conformal", "temperature", "coverage", "brier"),
-    "diversity": ("distinct", "divers", "repetition", "ended", "ends"),
+    "diversity": ("distinct", "divers", "repetition"),
     "generalization gap": ("gap", "train_"),
 }
 """What a boss asks of a tuned model, and the names by which a score is known to answer it."""

@@ -96,7 +96,7 @@ class RunContents:
     def data_name(self) -> str:
         """What the user called the data, without the folders of an absolute path."""
         told = str(self.data.get("name") or self.name)
-        return Path(told).name or told if Path(told).is_absolute() else told
+        return _without_folders(told)
 
     @property
     def task(self) -> str:
@@ -128,12 +128,15 @@ class RunContents:
 
     @property
     def model(self) -> str:
-        """Name of the base model as a reader knows it; empty where the plan does not say."""
+        """Name of the base model as a reader knows it; empty where the plan does not say.
+
+        Of an absolute path the last part.
+        """
         model = self.plan.get("model")
         if isinstance(model, Mapping):
             model = model.get("name") or model.get("path")
         name = str(model or "")
-        return BUILT_IN_NAMES.get(name, name)
+        return BUILT_IN_NAMES.get(name, _without_folders(name))
 
     @property
     def seconds(self) -> float:
@@ -179,6 +182,11 @@ class RunContents:
         """Return the number of rows of each part of the split."""
         parts = as_mapping(self.data.get("parts"))
         return {name: len(rows) for name, rows in parts.items() if isinstance(rows, list)}
+
+
+def _without_folders(path: str) -> str:
+    """Return the last part of an absolute path, which names no machine; other names as they are."""
+    return (Path(path).name or path) if Path(path).is_absolute() else path
 
 
 def _scores(records: object) -> dict[str, Score]:

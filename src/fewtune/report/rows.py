@@ -100,7 +100,7 @@ def _row(record: Mapping[str, Any], shape: object = "") -> Row:
         input=words.clip(str(record.get("input") or ""), from_end=shape == "chat"),
         target=words.clip(target),
         output=None if output is None else words.clip(str(output)),
-        base_output=None if base is None else words.clip(str(base)),
+        base_output=None if base is None else words.clip(str(base), 280),
         probability=as_number(record.get("probability")),
         loss=loss("loss"),
         base_loss=loss("base_loss"),
@@ -127,9 +127,12 @@ def _surest(row: Row) -> tuple[float, float]:
 
 
 def samples(run: RunContents, limit: int = 6) -> list[Row]:
-    """Return the first generated samples in file order: shown as they came, not picked."""
+    """Return the first generated samples of different prompts: shown as they came, not picked."""
     generated = [r for r in run.predictions if r.get("output") is not None]
-    return [_row(record, run.data.get("shape")) for record in generated[:limit]]
+    different: dict[str, Mapping[str, Any]] = {}
+    for record in generated:
+        different.setdefault(str(record.get("input")), record)
+    return [_row(r, run.data.get("shape")) for r in list(different.values())[:limit]]
 
 
 def _labelled(run: RunContents) -> list[tuple[str, str, str]]:

@@ -291,7 +291,7 @@ def write_generation_run(path: Path) -> Path:
         size = len(target.encode())
         rows.append(
             {"source": f"restaurants.csv:{i * 4 + 2}",
-             "input": "name[The Vaults], eatType[pub], priceRange[cheap], near[Café Adriatic]",
+             "input": f"name[The Vaults], eatType[pub], near[Café Adriatic], rating[{i // 2}]",
              "target": target, "output": "The Vaults is a cheap pub near Café Adriatic."
              if i < 8 else None, "probability": None,
              "loss": round(size * draw.uniform(0.4, 0.9), 3),

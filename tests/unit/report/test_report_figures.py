@@ -302,6 +302,8 @@ def test_names_of_folder_and_data(classification, monkeypatch):
     content = json.loads(Path("data.json").read_text("utf-8"))
     run_folders.write_json(Path("data.json"), {**content, "name": "/home/ada/secret/intents.csv"})
     assert read(Path(".")).data_name == "intents.csv"
+    Path("plan.yaml").write_text("model: /home/ada/models/stories260K/\n")
+    assert read(Path(".")).model == "stories260K"
 
 
 def test_an_early_end_still_knows_its_task(killed):
