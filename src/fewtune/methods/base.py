@@ -14,7 +14,7 @@ from fewtune.errors import ModelError
 from fewtune.family import Configured, Family
 from fewtune.tasks.base import Task
 
-__all__ = ["METHODS", "Method", "load_head", "save_head", "trained_state"]
+__all__ = ["METHODS", "Method", "load_head", "own_head", "save_head", "trained_state"]
 
 RATE_AT_HALF_BILLION = 2e-5
 """Full fine-tuning's usual learning rate for a model of half a billion parameters."""
@@ -75,6 +75,23 @@ def trained_state(model: nn.Module) -> dict[str, Tensor]:
         for name, parameter in model.named_parameters()
         if parameter.requires_grad
     }
+
+
+def own_head(model: Any) -> nn.Module:
+    """Return the layer that makes logits: a classifier's head or a language model's.
+
+    A language model's head that shares its weights with the input embedding is copied first, so
+    that training it leaves the input as it was.
+    """
+    head: Any = getattr(model, "head", None)
+    if head is None:
+        head = model.get_output_embeddings()
+        head.weight = nn.Parameter(
+            head.weight.detach().clone(), requires_grad=head.weight.requires_grad
+        )
+        model.config.tie_word_embeddings = False
+    found: nn.Module = head
+    return found
 
 
 def save_head(model: Any, folder: Path) -> None:

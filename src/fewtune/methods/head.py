@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fewtune.methods.base import Method, load_head, save_head
+from fewtune.methods.base import Method, load_head, own_head, save_head
+from fewtune.models.blocks import hold_frozen
 from fewtune.tasks.base import Row, Task, inference
 
 __all__ = ["Fitted", "Head", "features", "fit", "install"]
@@ -61,18 +62,10 @@ class Head(Method):
     rate_factor = 10.0
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
-        """Return the model with its head alone trainable.
-
-        A language model's head that shares its weights with the input embedding is copied first,
-        so that the input stays as it was.
-        """
+        """Return the model with its head alone trainable."""
         model.requires_grad_(False)
-        head: Any = getattr(model, "head", None)
-        if head is None:
-            head = model.get_output_embeddings()  # type: ignore[operator]
-            head.weight = nn.Parameter(head.weight.detach().clone())
-            model.config.tie_word_embeddings = False  # type: ignore[union-attr]
-        head.requires_grad_(True)
+        own_head(model).requires_grad_(True)
+        hold_frozen(model)
         return model
 
     def save(self, model: nn.Module, task: Task, folder: Path) -> None:
