@@ -92,7 +92,6 @@ def prepare(
         given.seed = seed
     if settings:
         given = given.changed(settings)
-    refuse_unfit(given)
     if rows.shape not in TASKS.load(given.task.name).shapes:
         raise PlanError(
             f"a task for {rows.shape.replace('_', ' ')} rows",
@@ -100,6 +99,7 @@ def prepare(
             "task.name",
             "Leave task.name out, or name other columns with --columns",
         )
+    refuse_unfit(given)
     parts = split_rows(
         rows,
         test=given.data.test_share,
