@@ -13,6 +13,7 @@ from fewtune.errors import FewtuneError
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
+FAULT = 70
 
 app = typer.Typer(
     name="fewtune",
@@ -170,6 +171,13 @@ def main(arguments: Any = None) -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception:
+        # Not 1, which says that a fit ended with "hold".
+        import traceback
+
+        traceback.print_exc()
+        typer.echo("fewtune: this is a fault of fewtune; please report it with the above", err=True)
+        sys.exit(FAULT)
 
 
 if __name__ == "__main__":

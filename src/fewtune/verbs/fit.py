@@ -84,6 +84,7 @@ def prepare(
             effort=effort,
             seed=seed or 0,
             test=str(test or ""),
+            method=str((settings or {}).get("method.name", "")),
         )
     else:
         given.model = model

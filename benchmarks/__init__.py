@@ -1,0 +1,1 @@
+"""Figures of the documents, each from one command: ``python -m benchmarks.ROOM.NAME``."""

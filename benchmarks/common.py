@@ -1,0 +1,77 @@
+"""What every benchmark needs: the shared data, intervals, a results file with its environment."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewtune.environment import describe
+
+__all__ = ["SHARED", "command", "mean_interval", "read_csv", "save", "shared", "write_csv"]
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def shared(*parts: str) -> Path:
+    """Return a path in the shared folder, or leave with a sentence where it is absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        print(f"skipped: {Path('../shared', *parts)} is not here")
+        sys.exit(0)
+    return path
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a csv file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:
+    """Write rows to a csv file and return its path."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def command(*arguments: str) -> tuple[dict[str, Any], float]:
+    """Run ``fewtune`` as a user would; return its JSON and the seconds of the whole process."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "fewtune.cli.main", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+    )
+    seconds = time.monotonic() - began
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise SystemExit(f"fewtune {' '.join(arguments)}\n{done.stderr}")
+    return json.loads(done.stdout), seconds
+
+
+def mean_interval(values: list[float], seed: int = 0) -> tuple[float, float, float]:
+    """Return the mean and its 95% bootstrap interval over repetitions."""
+    draw = np.random.default_rng(seed)
+    array = np.asarray(values)
+    means = array[draw.integers(len(array), size=(10_000, len(array)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(array.mean()), float(low), float(high)
+
+
+def save(name: str, results: Any) -> Path:
+    """Keep raw results with the environment they were measured in; return the file."""
+    room, _, stem = name.rpartition("/")
+    path = Path(__file__).parent / room / "results" / f"{stem}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = describe(seed=0)
+    about.pop("command")
+    path.write_text(json.dumps({"environment": about, "results": results}, indent=1) + "\n")
+    return path
