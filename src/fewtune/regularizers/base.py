@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -26,6 +27,13 @@ class Running(Protocol):
     start: dict[str, Tensor]
     """Trainable parameters as they were before the first update, by name."""
     optimizer: Any
+    accelerator: Any
+    """Number of processes, this one's number, and what they do together."""
+    folder: Path
+    """Where checkpoints go; what is drawn once for the whole fit is kept beside it."""
+    journal: Any
+    plan: Any
+    """The settings of the loop."""
     update: int
     """Finished updates."""
     seed: int
@@ -33,6 +41,11 @@ class Running(Protocol):
     @property
     def updates(self) -> int:
         """Updates of the whole training."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """Number (from 0) of the epoch that the next update belongs to."""
         ...
 
     @property
@@ -57,6 +70,12 @@ class Regularizer(Configured):
     )
     owns_update: ClassVar[bool] = False
     """Whether ``update`` is its own; a plan may hold only one such regularizer."""
+    refuses: ClassVar[Mapping[str, str]] = {}
+    """Methods and regularizers it cannot be combined with, and why."""
+
+    def unfit(self, task: str) -> str:
+        """Return why it cannot be used as configured for a task, or nothing if it can."""
+        return ""
 
     def start(self, run: Running) -> None:
         """Prepare, before the first update (and again after a resume)."""
@@ -64,15 +83,27 @@ class Regularizer(Configured):
     def round(self, run: Running) -> None:
         """Do what is due once an epoch, before its first update."""
 
+    def rows(self, run: Running, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows of an update, others mixed in.
+
+        Called once an update with the rows of all processes, before they are shared out and cut
+        into batches; it must return the same on every process.
+        """
+        return rows
+
     def batch(self, run: Running, batch: Batch) -> Batch:
-        """Return the batch to train on: other weights, labels, or rows mixed in.
+        """Return the batch to train on: other weights or labels.
 
         Called once per batch and update, outside ``backward``.
         """
         return batch
 
     def penalty(self, run: Running) -> Tensor | None:
-        """Return a scalar added to the loss of every ``backward``, or ``None``."""
+        """Return a scalar added to the loss of every ``backward``, or ``None``.
+
+        Called once per ``backward``, however the update is cut into batches. The mean over
+        processes is what counts.
+        """
         return None
 
     def update(self, run: Running, backward: Callable[[], float]) -> float:

@@ -67,13 +67,13 @@ def train(run: Training) -> Training:
                 for regularizer in run.regularizers:
                     regularizer.round(run)
             step = update(run, owner, order.rows(run.update))
-            ended = _act(run, [(m, m.after_step(run, step)) for m in run.monitors])
-            if run.update % run.counts.evaluate_every == 0 or run.update == run.updates:
+            end = _act(run, [(m, m.after_step(run, step)) for m in run.monitors])
+            planned = run.update % run.counts.evaluate_every == 0 or run.update == run.updates
+            # What was learned since the last evaluation is judged too before training stops.
+            if planned or end == "stop":
                 found = _evaluate(run)
-                ended = (
-                    _act(run, [(m, m.after_evaluation(run, found)) for m in run.monitors]) or ended
-                )
-            if ended:
+                end = _act(run, [(m, m.after_evaluation(run, found)) for m in run.monitors]) or end
+            if end:
                 break
             due = time.monotonic() - saved >= run.plan.checkpoint_seconds
             if due or interrupted():
@@ -101,15 +101,22 @@ def _owner(regularizers: Sequence[Regularizer]) -> Regularizer | None:
 
 
 def _evaluate(run: Training) -> Evaluation:
-    """Measure the validation rows and keep the weights if they are the best."""
+    """Measure the validation rows and keep the weights if no monitor objects and none are better.
+
+    The start is always kept: where no later weights are allowed, nothing was tuned.
+    """
     found = run.evaluate(run.update)
+    figures = [monitor.figures(run) for monitor in run.monitors]
+    found = replace(found, more={**found.more, **{k: v for f in figures for k, v in f.items()}})
+    # Every monitor is asked: one may remember what it was asked about.
+    allowed = all([monitor.allows(run, found) for monitor in run.monitors])
     lowest = min([e.loss for e in run.evaluations] + [found.loss])
     before = run.best_evaluation
     bounded = found.loss <= LOOSEST_LOSS * lowest
-    if before is None or (bounded and _rank(found) > _rank(before)):
+    if before is None or (allowed and bounded and _rank(found) > _rank(before)):
         found = replace(found, best=True)
         run.best_evaluation = found
-        run.best = trained_state(run.model)
+        run.best = run.weights()
     run.evaluations.append(found)
     run.journal.write(
         "evaluation",
@@ -128,12 +135,12 @@ def _rank(evaluation: Evaluation) -> tuple[float, float]:
     return evaluation.better * evaluation.headline, -evaluation.loss
 
 
-def _act(run: Training, advices: Sequence[tuple[Monitor, Advice]]) -> bool:
-    """Write down what monitors said and do it; return whether training is over.
+def _act(run: Training, advices: Sequence[tuple[Monitor, Advice]]) -> str:
+    """Write down what monitors said; return ``stop`` or ``roll back`` if training is over.
 
     Every process computes the same figures from reduced losses, so all act together.
     """
-    over = False
+    end = ""
     for monitor, advice in advices:
         if advice.action == "go":
             continue
@@ -153,5 +160,6 @@ def _act(run: Training, advices: Sequence[tuple[Monitor, Advice]]) -> bool:
                 f"training {run.stage}",
                 "Lower the learning rate, or look at the rows and weights; nothing was saved",
             )
-        over = over or advice.action in ("stop", "roll back")
-    return over
+        if advice.action in ("stop", "roll back"):
+            end = advice.action if end != "roll back" else end
+    return end

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fewtune.methods.base import trained_state
 from fewtune.train import checkpoint
 from fewtune.train.monitors.base import Evaluation
 from fewtune.train.run import Training
@@ -25,9 +24,7 @@ def save(run: Training) -> None:
         "seconds": run.journal.seconds,
     }
     state = checkpoint.optimizer_tensors(run.optimizer)
-    checkpoint.save(
-        run.folder, checkpoint.Checkpoint(trained_state(run.model), run.best, state, facts)
-    )
+    checkpoint.save(run.folder, checkpoint.Checkpoint(run.weights(), run.best, state, facts))
 
 
 def resume(run: Training) -> None:

@@ -47,6 +47,8 @@ class Training:
         The model, its trainable parameters marked by the method.
     rows
         Training rows.
+    validation
+        Validation rows, for monitors that look at more than their loss; may be empty.
     evaluate
         Returns loss, standard error and headline of the validation rows.
     folder
@@ -75,6 +77,7 @@ class Training:
     accelerator: Accelerator
     regularizers: Sequence[Regularizer] = ()
     monitors: Sequence[Monitor] = ()
+    validation: Sequence[Row] = ()
 
     update: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -90,10 +93,20 @@ class Training:
         return self.counts.updates
 
     @property
+    def epoch(self) -> int:
+        """Number (from 0) of the epoch that the next update belongs to."""
+        return self.update // self.counts.updates_per_epoch
+
+    @property
     def device(self) -> torch.device:
         """Where the model is."""
         device: torch.device = self.accelerator.device
         return device
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return copies of the parameters that train, of those that rest this round as well."""
+        parameters = dict(self.model.named_parameters())
+        return {name: parameters[name].detach().clone() for name in self.start}
 
     def clip(self) -> float:
         """Clip the gradient as planned; return its norm before, over all trainable parameters."""

@@ -11,7 +11,7 @@ import torch
 from fewtune.data.batches import chunks
 from fewtune.environment import seed_everything
 from fewtune.regularizers.base import Regularizer
-from fewtune.tasks.base import Batch
+from fewtune.tasks.base import Batch, Row
 from fewtune.train.monitors.base import Step
 from fewtune.train.optimizer import rate_at
 from fewtune.train.run import Training
@@ -57,16 +57,21 @@ def update(run: Training, owner: Regularizer | None, rows: Sequence[int]) -> Ste
     return step
 
 
-def _batches(run: Training, rows: Sequence[int]) -> list[Batch]:
+def _batches(run: Training, numbers: Sequence[int]) -> list[Batch]:
     """Return this process's share of an update, cut to the token budget and regularized."""
     ranks, rank = run.accelerator.num_processes, run.accelerator.process_index
+    # Rows are mixed in before anything is cut, so that the cut changes nothing.
+    rows: Sequence[Row] = [run.rows[i] for i in numbers]
+    for regularizer in run.regularizers:
+        rows = regularizer.rows(run, rows)
     mine = rows[rank::ranks]
     # Every process must take part in the gradient's sum, even one that has no row left.
     idle = not mine
-    lengths = [row.length for row in run.rows]
+    mine = mine or rows[:1]
+    lengths = [row.length for row in mine]
     batches = []
-    for places in chunks(mine or rows[:1], lengths, run.plan.tokens_per_batch):
-        batch = run.task.collate([run.rows[i] for i in places]).to(run.device)
+    for places in chunks(range(len(mine)), lengths, run.plan.tokens_per_batch):
+        batch = run.task.collate([mine[i] for i in places]).to(run.device)
         for regularizer in run.regularizers:
             batch = regularizer.batch(run, batch)
         batches.append(replace(batch, weights=batch.weights * 0) if idle else batch)

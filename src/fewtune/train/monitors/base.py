@@ -83,6 +83,20 @@ class Monitor(Configured):
         self.state: dict[str, Any] = {}
         """Plain values only: they are written into checkpoints as JSON."""
 
+    def figures(self, run: Any) -> Mapping[str, float]:
+        """Return what to write beside an evaluation, under the model's present weights.
+
+        Model and random state must be left as they were.
+        """
+        return {}
+
+    def allows(self, run: Any, evaluation: Evaluation) -> bool:
+        """Return whether the weights just evaluated may be kept as the best.
+
+        ``evaluation.more`` holds the figures of every monitor.
+        """
+        return True
+
     def after_step(self, run: Any, step: Step) -> Advice:
         """Return what to do after an update."""
         return GO
