@@ -6,12 +6,18 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from rapidfuzz.distance import OSA
+
 from fewtune.data.words import FUNCTION_WORDS, weigh
 
 __all__ = ["Difference", "compare_words", "near_similarity"]
 
 ONE_SIDED = 0.93
-"""Least similarity where one text merely has words that the other lacks, or function words differ."""
+"""Least similarity where one text merely has words that the other lacks, or only function words
+differ."""
+
+ONE_WORD, ONE_WORD_FROM = 0.90, 8
+"""Least similarity where a single word is missing on one side, from eight words on."""
 
 REPLACED = 0.95
 """Least similarity where a content word stands in place of another."""
@@ -57,7 +63,7 @@ def compare_words(
 ) -> Difference:
     """Return how two texts differ as bags of words.
 
-    Equal words pair up in any order; then words that differ by a typo; then whatever is left over on
+    Equal words pair up in any order; then words that differ by a typo; then what is left over on
     both sides, if a typo or two make one out of the other (``top up`` and ``topup``, ``nee dto``).
 
     Parameters
@@ -110,9 +116,12 @@ def _pair_typos(only_left: list[str], only_right: list[str], known: Collection[s
 
 def _typos_between(word: str, other: str, known: Collection[str]) -> int:
     """Return how many typos make one word out of the other; 0 if they are two words."""
-    from rapidfuzz.distance import OSA
-
+    if word in FUNCTION_WORDS and other in FUNCTION_WORDS:
+        return 2 if word[0] == other[0] else 0  # the, this, those; do, does, did; a, an, any
     short, long = sorted((len(word), len(other)))
+    # A single typo leaves the first or the last letter as it was, but in words of two letters.
+    if word[0] != other[0] and word[-1] != other[-1] and long > 2:
+        return 0
     if long - short > 3 or short < 2 or not (word.isalpha() and other.isalpha()):
         return 0
     if _is_ending(word, other) and (short >= 3 or long - short == 1):
@@ -121,8 +130,6 @@ def _typos_between(word: str, other: str, known: Collection[str]) -> int:
     distance = OSA.distance(word, other, score_cutoff=allowed)
     if distance > allowed:
         return 0
-    if word in FUNCTION_WORDS and other in FUNCTION_WORDS:
-        return distance
     if word in known and other in known:
         # Two words that people do write count as one with a typo only where they are long or differ
         # at the end: limit and limits, identify and identity; not lost and cost.
@@ -142,8 +149,6 @@ def _pair_spaced(
     only_left: list[str], only_right: list[str], total: float, known: Collection[str]
 ) -> int:
     """Empty both lists if few typos, a missing or stray space included, make one of the other."""
-    from rapidfuzz.distance import OSA
-
     if not only_left or not only_right or len(only_left) + len(only_right) > 12:
         return 0
     one, two = " ".join(only_left), " ".join(only_right)
@@ -153,6 +158,8 @@ def _pair_spaced(
         if all(word in known for word in (*only_left, *only_right)):
             return 0
     allowed = 1 if total < 30 else 2 if total < 100 else 3
+    if len(only_left) == len(only_right) == 1:
+        allowed = 1  # two typos in one word are for _pair_typos, which knows more
     distance = OSA.distance(one, two, score_cutoff=allowed)
     if distance > allowed or distance >= max(len(one), len(two)):
         return 0
@@ -187,4 +194,6 @@ def _judge(left: Sequence[str], right: Sequence[str], difference: Difference) ->
     if difference.replaces_content:
         long_enough = min(len(left), len(right)) >= REPLACED_WORDS
         return similarity if long_enough and similarity >= REPLACED else 0.0
-    return similarity if similarity >= ONE_SIDED else 0.0
+    one_word = len(difference.only_left) + len(difference.only_right) == 1
+    least = ONE_WORD if one_word and min(len(left), len(right)) >= ONE_WORD_FROM else ONE_SIDED
+    return similarity if similarity >= least else 0.0

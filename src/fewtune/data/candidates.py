@@ -1,8 +1,8 @@
 """Pairs of texts that may be near-duplicates, by MinHash signatures hashed in bands.
 
-A text's features are the letter triples inside its words, so that neither the order of words nor a
-typo changes many (Broder 1997). Two long texts share most triples whatever they say, so the features
-of long ones are whole words. Work grows with the number of texts and not with its square.
+A text's features are the letter triples inside its words, so that neither the order of words nor
+a typo changes many (Broder 1997). Two long texts share most triples whatever they say, so the
+features of long ones are whole words. Work grows with the number of texts, not with its square.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ at 30% 25%."""
 PAIR_BUDGET = 12_000_000
 """Candidate pairs of all bands together, past which crowded buckets compare neighbours only."""
 
+LEAST_TRIPLES, LEAST_WORDS = 0.3, 0.5
+"""Share of equal hashes, an estimate of the share of common features, of pairs that are kept."""
+
 ALL_PAIRS = 150
 """Texts up to which each is compared with each."""
 
 LONG_FROM, SHORT_TO = 50, 80
-"""Words from which on a text is compared by its words, and up to which by its letters; those between
-are compared both ways, so that no pair falls between the two."""
+"""Words from which on a text is compared by its words, and up to which by its letters; those
+between are compared both ways, so that no pair falls between the two."""
 
 
 def candidate_pairs(words: Sequence[Sequence[str]]) -> Any:
@@ -38,12 +41,13 @@ def candidate_pairs(words: Sequence[Sequence[str]]) -> Any:
         return np.stack(np.triu_indices(len(words), 1), axis=1)
     count = len(words)
     found = []
-    for chosen, hash_features in (
-        (np.flatnonzero(lengths <= SHORT_TO), _triples),
-        (np.flatnonzero(lengths >= LONG_FROM), _whole_words),
+    for chosen, hash_features, least in (
+        (np.flatnonzero(lengths <= SHORT_TO), _triples, LEAST_TRIPLES),
+        (np.flatnonzero(lengths >= LONG_FROM), _whole_words, LEAST_WORDS),
     ):
         if len(chosen) > 1:
-            pairs = _meet(_signatures(*hash_features([words[i] for i in chosen])))
+            signature = _signatures(*hash_features([words[i] for i in chosen.tolist()]))
+            pairs = _agreeing(signature, _meet(signature), least)
             found.append(chosen[pairs[:, 0]] * count + chosen[pairs[:, 1]])
     keys = _distinct(np.concatenate(found))
     return np.stack([keys // count, keys % count], axis=1)
@@ -90,6 +94,17 @@ def _mix(columns: Any) -> Any:
         key = (key ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
         key ^= key >> np.uint64(29)
     return key
+
+
+def _agreeing(signature: Any, pairs: Any, least: float) -> Any:
+    """Return the pairs whose signatures agree in so large a share."""
+    import numpy as np
+
+    kept = [
+        part[(signature[part[:, 0]] == signature[part[:, 1]]).mean(axis=1) >= least]
+        for part in np.array_split(pairs, len(pairs) // 50_000 + 1)
+    ]
+    return np.concatenate(kept)
 
 
 def _triples(texts: Sequence[Sequence[str]]) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fewtune.data.similarity import near_matches
-from fewtune.data.units import Units, compared_text
+from fewtune.data.units import Units, compared_texts
 from fewtune.records import Certificate, Dataset
 
 __all__ = ["certify_split"]
@@ -73,12 +73,8 @@ def _crossing(units: Units, parts: Sequence[int]) -> int:
 
 def _crossing_to(dataset: Dataset, other: Dataset) -> int:
     """Return the number of pairs of near-duplicates or rows of one group across two files."""
-    pairs = set()
-    if dataset.shape != "labelled_image":
-        matches = near_matches(
-            [compared_text(e) for e in other], [compared_text(e) for e in dataset]
-        )
-        pairs = {(theirs, ours) for theirs, ours, _ in matches}
+    matches = near_matches(compared_texts(other), compared_texts(dataset))
+    pairs = {(theirs, ours) for theirs, ours, _ in matches}
     groups: dict[str, list[int]] = {}
     for row, example in enumerate(dataset):
         if example.group:

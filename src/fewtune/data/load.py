@@ -10,6 +10,8 @@ from pathlib import Path
 from fewtune.data.formats.base import Table, clip, listed
 from fewtune.data.formats.columns import FIELDS, KNOWN_NAMES, find_reading
 from fewtune.data.formats.delimited import read_csv, read_tsv
+from fewtune.data.formats.hub import is_hub_id, read_hub
+from fewtune.data.formats.image_folder import read_image_folder
 from fewtune.data.formats.json_lines import read_json, read_jsonl
 from fewtune.data.formats.parquet import read_parquet
 from fewtune.data.formats.plain_text import read_text
@@ -75,7 +77,7 @@ def load(
     """
     given = dict(columns or {})
     _check_fields(given)
-    table = _read(source)
+    table = _read(source, need_target)
     if not table.records:
         raise DataError("at least one row", "a file without rows", table.name, "Add rows")
     reading, notes = find_reading(table, given, shape, need_target)
@@ -86,10 +88,18 @@ def load(
     return _group_prompts(found)
 
 
-def _read(source: str | Path) -> Table:
+def _read(source: str | Path, need_target: bool) -> Table:
     path, name = Path(source), str(source)
-    if not path.exists():
+    try:
+        there, folder = path.exists(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise DataError("a path", str(error), clip(name), "Check the path") from error
+    if not there:
+        if is_hub_id(name):
+            return read_hub(name)
         raise _missing(path, name)
+    if folder:
+        return read_image_folder(path, name, need_target)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()

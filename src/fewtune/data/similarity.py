@@ -18,7 +18,7 @@ from fewtune.data.words import normalise, split_words
 
 __all__ = ["near_duplicate_clusters", "near_duplicate_pairs", "near_matches", "normalise"]
 
-PREFILTER = 78.0
+PREFILTER = 84.0
 """Least Indel similarity (0 to 100), in sorted or given order, of candidates that are aligned."""
 
 KNOWN_FROM = 4
@@ -29,7 +29,8 @@ PAIRS_AT_ONCE = 500_000
 TEMPLATE_WORDS = 6
 TEMPLATE_TEXTS = 20
 TEMPLATE_SHARE = 0.1
-"""A run of six words is a template where a tenth of all texts, and 20 at least, hold it."""
+"""A run of six words is a template where a tenth of all texts, and 20 at least, hold it. It remains
+one whatever comes after, so that rows appended to a file change little."""
 
 MATCHES_PER_QUERY = 100
 
@@ -100,16 +101,20 @@ def _without_templates(texts: Sequence[list[str]]) -> list[list[str]]:
     """Return the words of each text that are no part of a template, or all if nothing is left."""
     counts: Counter[int] = Counter()
     runs: dict[int, list[int]] = {}
+    templates: set[int] = set()
     for number, words in enumerate(texts):
-        if len(words) >= 2 * TEMPLATE_WORDS:
-            found = [
-                hash(tuple(words[at : at + TEMPLATE_WORDS]))
-                for at in range(len(words) - TEMPLATE_WORDS + 1)
-            ]
-            runs[number] = found
-            counts.update(set(found))
-    least = max(TEMPLATE_TEXTS, TEMPLATE_SHARE * len(texts))
-    templates = {run for run, count in counts.items() if count >= least}
+        if len(words) < 2 * TEMPLATE_WORDS:
+            continue
+        found = [
+            hash(tuple(words[at : at + TEMPLATE_WORDS]))
+            for at in range(len(words) - TEMPLATE_WORDS + 1)
+        ]
+        runs[number] = found
+        least = max(TEMPLATE_TEXTS, TEMPLATE_SHARE * (number + 1))
+        for run in set(found):
+            counts[run] += 1
+            if counts[run] >= least:
+                templates.add(run)
     if not templates:
         return list(texts)
     return [_strip(words, runs.get(number, ()), templates) for number, words in enumerate(texts)]
@@ -128,8 +133,9 @@ def _strip(words: list[str], runs: Sequence[int], templates: set[int]) -> list[s
 def near_duplicate_pairs(texts: Sequence[str]) -> list[tuple[int, int, float]]:
     """Return (row, later row, similarity) so that the pairs link every cluster of near-duplicates.
 
-    Among equal texts (after ``normalise``) only neighbours in file order are listed, with similarity
-    1, and other pairs are listed once for the first row of each text, so that the list stays short.
+    Among equal texts (after ``normalise``) only neighbours in file order are listed, with
+    similarity 1, and other pairs are listed once, for the first row of each text, so that the list
+    stays short.
     """
     distinct = _Texts(texts)
     pairs = [
@@ -171,8 +177,8 @@ def near_duplicate_clusters(texts: Sequence[str]) -> list[tuple[int, ...]]:
 def near_matches(queries: Sequence[str], corpus: Sequence[str]) -> list[tuple[int, int, float]]:
     """Return (query, corpus row, similarity from 0 to 1) for every near-duplicate across the two.
 
-    Equal texts, after ``normalise``, have similarity 1. A query with more than 100 matches keeps the
-    100 nearest. Sorted by query, then nearest first.
+    Equal texts, after ``normalise``, have similarity 1. A query with more than 100 matches keeps
+    the 100 nearest. Sorted by query, then nearest first.
     """
     distinct = _Texts([*corpus, *queries])
     border = len(corpus)

@@ -15,8 +15,11 @@ __all__ = ["folds", "split"]
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
-JITTER = 2.0
-"""Rows by which a part may run ahead of its share over all classes, so that the order is random."""
+LABEL_SLACK = 1.0
+"""Rows by which a part may be ahead of or behind its share of a label before draws are overruled."""
+
+ALL_SLACK, ALL_SLACK_SHARE = 3.0, 0.01
+"""The same over all labels: rows, or a share of them if that is more."""
 
 
 def split(
@@ -35,15 +38,15 @@ def split(
     Near-duplicates, equal inputs and rows of one group stay together. Labels are spread evenly; the
     first independent row of each label trains, so that no label is only in test.
 
-    Rows are dealt out in file order, each by what came before it: within a label in blocks whose
-    order is drawn (as trials assign patients), under a balance over all labels. So a data set with
-    rows appended is split as before up to the new rows, and **an old test row stays a test row**. A
-    new row that is near to two old ones in different parts joins them, and the whole moves to test
-    if one was there, else to validation. The price: the parts are within a row or two of their
-    shares for each label rather than exact, a large group counts before its size is known, and a
-    cluster that grew together is in test more often than a lone row. Two things come before
-    stability: a label that has no training row left takes one back, and a part that would be empty
-    takes its last possible row from training.
+    Rows are dealt out in file order, each by a draw from its own content, which is overruled only
+    where a part has run a row ahead of its share or behind it, within the label or, more loosely,
+    over all. So a data set with rows appended is split as before up to the new rows, and **an old
+    test row stays a test row**. A new row that is near to two old ones in different parts joins
+    them, and the whole moves to test if one was there, else to validation. The price: parts are
+    within a row or two of their shares for each label, not exact; the size of a large group is not
+    known when its first row is dealt; and a cluster that grew together is in test more often than
+    a lone row. Two things come before stability: a label without a training row takes one back,
+    and a part that would be empty takes the last row that training can spare.
 
     Parameters
     ----------
@@ -113,10 +116,9 @@ class _Dealer:
     def __init__(self, shares: Sequence[float], seed: int) -> None:
         self._shares = shares
         self._seed = seed
-        smallest = min(share for share in shares if share > 0)
-        self._block = max(2, min(20, round(1 / smallest)))
         self._label_rows: dict[str, Counter[int]] = defaultdict(Counter)
         self._all: Counter[int] = Counter()
+        self._units = 0
 
     def take(self, label: str, part: int) -> None:
         """Count one more row."""
@@ -134,18 +136,34 @@ class _Dealer:
         rows = self._label_rows[label]
         count = sum(rows.values()) + 1
         if count == 1:
+            self._units += 1
             return TRAIN
-        end = -(-count // self._block) * self._block
-        room = [share * end - rows[part] for part, share in enumerate(self._shares)]
-        allowed = [p for p, share in enumerate(self._shares) if share > 0 and room[p] >= 0.5]
-        allowed = allowed or [max(range(len(room)), key=lambda p: room[p])]
         total = sum(self._all.values()) + 1
+        # Where rows come in groups, being behind by a group is what being behind by a row is else.
+        group = total / (self._units + 1)
+        slack_all = max(ALL_SLACK * group, ALL_SLACK_SHARE * total)
+        slack = LABEL_SLACK * group
+        self._units += 1
+        behind = [share * count - rows[part] for part, share in enumerate(self._shares)]
+        behind_all = [share * total - self._all[part] for part, share in enumerate(self._shares)]
+        most = max(range(3), key=lambda part: behind[part])
+        if behind[most] > slack:
+            return most
+        allowed = [p for p in range(3) if self._shares[p] > 0 and behind[p] >= 1 - slack]
+        late = [p for p in allowed if behind_all[p] > slack_all]
+        if late:
+            return max(late, key=lambda part: behind_all[part])
+        drawn = self._draw(anchor)
+        if drawn in allowed:
+            return drawn
+        return max(allowed, key=lambda part: behind[part]) if allowed else most
 
-        def behind(part: int) -> float:
-            jitter = JITTER * _uniform(self._seed, anchor, part)
-            return self._shares[part] * total - self._all[part] + jitter
-
-        return max(allowed, key=behind)
+    def _draw(self, anchor: str) -> int:
+        """Return a part by share, from nothing but the seed and the row itself."""
+        number = _uniform(self._seed, anchor)
+        if number < self._shares[TEST]:
+            return TEST
+        return VALIDATION if number < self._shares[TEST] + self._shares[VALIDATION] else TRAIN
 
 
 def _deal(dataset: Dataset, units: Units, shares: Sequence[float], seed: int) -> list[int]:
@@ -303,7 +321,7 @@ def folds(
 def _spread(
     members: Sequence[Sequence[int]], labels: Sequence[str], units: Units, k: int, seed: int
 ) -> list[list[int]]:
-    """Return the rows of each fold: large units first, each to the fold that needs its labels most."""
+    """Return the rows of each fold: large units first, each where its labels are rarest."""
     order = sorted(
         members, key=lambda rows: (-len(rows), _uniform(seed, units.anchor(rows[0]), rows[0]))
     )

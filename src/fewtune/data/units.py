@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from fewtune.data.similarity import near_duplicate_pairs
 from fewtune.records import Dataset, Example
 
-__all__ = ["Units", "compared_text", "link_rows"]
+__all__ = ["Units", "compared_texts", "link_rows"]
 
 
-def compared_text(example: Example) -> str:
-    """Return the text by which a row is compared with others: its input, or all of a plain text."""
-    return example.input if example.input.strip() else example.target or ""
+def compared_texts(dataset: Dataset) -> list[str]:
+    """Return the text by which each row is compared with others.
+
+    The input; of a chat what is said before the last answer, without system prompts; all of a plain
+    text. Images have none.
+    """
+    if dataset.shape == "labelled_image":
+        return [""] * len(dataset)
+    if dataset.shape == "text":
+        return [example.target or "" for example in dataset]
+    if dataset.shape == "chat":
+        return [_said_before(example) for example in dataset]
+    return [example.input for example in dataset]
+
+
+def _said_before(example: Example) -> str:
+    turns = example.messages
+    answers = [at for at, turn in enumerate(turns) if turn.role == "assistant"]
+    before = turns[: answers[-1]] if answers else turns
+    return "\n".join(turn.content for turn in before if turn.role != "system")
+
+
+def _image_keys(dataset: Dataset) -> list[str]:
+    """Return a key for each image, equal for files of equal bytes; empty for one that is gone."""
+    keys = []
+    for example in dataset:
+        try:
+            with Path(example.input).open("rb") as file:
+                keys.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError:
+            keys.append("")
+    return keys
 
 
 @dataclass(frozen=True)
@@ -84,21 +115,29 @@ def _roots(links: Sequence[Sequence[int]]) -> tuple[int, ...]:
     return tuple(find(row) for row in range(len(links)))
 
 
+def _link_equal(links: list[set[int]], keys: Sequence[str]) -> None:
+    """Link each row to the last one before it with the same key; an empty key links nothing."""
+    last: dict[str, int] = {}
+    for row, key in enumerate(keys):
+        if key and key in last:
+            links[row].add(last[key])
+        last[key] = row
+
+
 def link_rows(dataset: Dataset) -> Units:
     """Return which rows belong together."""
     links: list[set[int]] = [set() for _ in dataset]
-    texts = [compared_text(example) for example in dataset]
-    near: list[tuple[int, ...]] = []
-    if dataset.shape != "labelled_image":
-        for one, two, _ in near_duplicate_pairs(texts):
-            links[two].add(one)
+    texts = compared_texts(dataset)
+    for one, two, _ in near_duplicate_pairs(texts):
+        links[two].add(one)
+    if dataset.shape == "labelled_image":
+        inputs = _image_keys(dataset)
+        _link_equal(links, inputs)
+    else:
+        inputs = [e.input.strip() for e in dataset]
     near = [tuple(found) for found in links]
-    for keys in ([e.group for e in dataset], [e.input for e in dataset]):
-        last: dict[str, int] = {}
-        for row, key in enumerate(keys):
-            if key and key in last:
-                links[row].add(last[key])
-            last[key] = row
+    _link_equal(links, inputs)
+    _link_equal(links, [e.group for e in dataset])
     roots = _roots(near)
     sizes: dict[int, int] = defaultdict(int)
     for root in roots:
@@ -107,7 +146,7 @@ def link_rows(dataset: Dataset) -> Units:
     return Units(
         tuple(tuple(sorted(found)) for found in links),
         tuple(labels),
-        tuple(e.group or f"{text}\x1f{e.target}" for e, text in zip(dataset, texts, strict=True)),
+        tuple(e.group or e.fingerprint for e in dataset),
         sum(size > 1 for size in sizes.values()),
         len({e.group for e in dataset if e.group}),
     )

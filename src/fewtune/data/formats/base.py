@@ -32,10 +32,21 @@ MAX_FAULTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row as it stood in the file: ``line`` is where it starts, counted from 1."""
+    """One row as it stood in the file.
+
+    Attributes
+    ----------
+    line
+        Where it starts, counted from 1; the number of the row where a file has no lines.
+    fields
+        Its cells by column.
+    place
+        Its path inside a folder, by which it is spoken of instead of a line.
+    """
 
     line: int
     fields: Mapping[str, Any]
+    place: str = ""
 
 
 @dataclass(slots=True)
@@ -63,7 +74,9 @@ class Table:
     header: int = 0
 
     def where(self, record: Record) -> str:
-        """Return ``file:line`` of a row."""
+        """Return ``file:line`` of a row, or the path of an image."""
+        if record.place:
+            return f"{self.name}/{record.place}"
         return f"{self.name}:{record.line}"
 
     def column_counts(self) -> dict[str, int]:
@@ -156,7 +169,12 @@ def name_kind(value: object) -> str:
         return f"the number {clip(value, 30).strip(chr(39))}"
     if isinstance(value, str):
         return f"the text {clip(value, 40)}"
-    names = {list: "a list", tuple: "a list", dict: "an object", bytes: "bytes"}
+    names: dict[type, str] = {
+        list: "a list",
+        tuple: "a list",
+        dict: "an object",
+        bytes: "bytes",
+    }
     return names.get(type(value), f"a {type(value).__name__}")
 
 

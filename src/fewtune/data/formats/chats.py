@@ -103,18 +103,19 @@ def _text(content: Any, number: int) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        parts = [p.get("text") if isinstance(p, dict) else p for p in content]
-        if all(isinstance(part, str) for part in parts):
-            return "".join(parts)
+        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
+        texts = [part for part in parts if isinstance(part, str)]
+        if len(texts) == len(parts):
+            return "".join(texts)
     raise BadTurn(f"text as the content of turn {number}", name_kind(content))
 
 
 def as_input(turns: tuple[Message, ...]) -> str:
-    """Return turns as ``role: content`` lines.
+    r"""Return turns as ``role: content`` lines.
 
     Examples
     --------
     >>> as_input((Message("user", "Hi"), Message("assistant", "Hello")))
-    'user: Hi\\nassistant: Hello'
+    'user: Hi\nassistant: Hello'
     """
     return "\n".join(f"{turn.role}: {turn.content}" for turn in turns)

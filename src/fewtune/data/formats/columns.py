@@ -1,4 +1,4 @@
-"""Which column is which: rows of named cells to one reading of them, or an error that shows both."""
+"""Which column is which: rows of cells to one reading of them, or an error that shows both."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def open_text(path: Path, name: str) -> Iterator[tuple[IO[str], Encoding]]:
     """Yield the file's characters, line ends untouched, and the encoding found."""
     encoding = find_encoding(path, name)
     with open_bytes(path, name) as raw:
-        text = io.TextIOWrapper(cast(IO[bytes], raw), encoding.codec, newline="")
+        text = io.TextIOWrapper(raw, encoding.codec, newline="")
         yield text, encoding
         text.detach()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from fewtune.data.formats.base import MAX_COLUMNS, MAX_LINE, Faults, Record, Table, clip, listed
 from fewtune.data.formats.decode import open_text, read_lines
@@ -78,7 +79,7 @@ def _find_delimiter(header: str, known: Collection[str]) -> str:
 class _Rows:
     """Cells of each row with the physical line on which it starts."""
 
-    def __init__(self, lines: Iterator[str], delimiter: str, quoting: int) -> None:
+    def __init__(self, lines: Iterator[str], delimiter: str, quoting: Literal[0, 3]) -> None:
         self._reader = csv.reader(
             lines, delimiter=delimiter, quoting=quoting, strict=quoting != csv.QUOTE_NONE
         )
@@ -94,7 +95,7 @@ class _Rows:
             yield self.line, cells
 
 
-def _read(lines: Iterator[str], table: Table, delimiter: str, quoting: int) -> Table:
+def _read(lines: Iterator[str], table: Table, delimiter: str, quoting: Literal[0, 3]) -> Table:
     rows = _Rows(lines, delimiter, quoting)
     # The csv module keeps its longest cell for the whole process, so it is put back.
     before = csv.field_size_limit(MAX_LINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fewtune.data.formats.base import MAX_COLUMNS, Table, numbered
 from fewtune.data.formats.decode import MAX_BYTES
@@ -46,11 +47,9 @@ def read_parquet(path: Path, name: str) -> Table:
     return table
 
 
-def _refuse_large(metadata: object, name: str) -> None:
-    columns = int(getattr(metadata, "num_columns", 0))
-    rows = int(getattr(metadata, "num_rows", 0))
-    groups = range(int(getattr(metadata, "num_row_groups", 0)))
-    size = sum(int(metadata.row_group(i).total_byte_size) for i in groups)  # type: ignore[attr-defined]
+def _refuse_large(metadata: Any, name: str) -> None:
+    columns, rows = metadata.num_columns, metadata.num_rows
+    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     if columns > MAX_COLUMNS or rows > MAX_ROWS or size > MAX_BYTES:
         raise DataError(
             f"at most {MAX_COLUMNS:,} columns, {MAX_ROWS:,} rows and {MAX_BYTES // 1024**3} GiB",

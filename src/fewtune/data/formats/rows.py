@@ -194,7 +194,7 @@ def _weight(value: Any) -> float:
 
 
 def _time(value: Any) -> str:
-    """Return the time so that earlier ones sort first as text: ISO, in UTC where a zone is given."""
+    """Return the time so that earlier ones sort first as text: ISO, and UTC if a zone is given."""
     if value is None or value == "":
         return ""
     try:
@@ -205,7 +205,7 @@ def _time(value: Any) -> str:
         if isinstance(value, datetime):
             if value.tzinfo is not None:
                 value = value.astimezone(UTC).replace(tzinfo=None)
-            return value.isoformat()
+            return str(value.isoformat())
         if hasattr(value, "isoformat"):
             return str(value.isoformat())
     except (ValueError, OverflowError, OSError):
