@@ -17,12 +17,15 @@ from fewtune.records import Dataset
 
 __all__ = [
     "COLLECTORS",
+    "MAX_MARKED",
     "MAX_TEXT",
     "Collector",
     "Document",
     "Options",
     "TargetShape",
     "decode_head",
+    "many",
+    "nothing_found",
     "quote",
     "words_in",
 ]
@@ -34,8 +37,10 @@ SNIFF = 256 * 1024
 """Bytes from which the kind of a document is found."""
 
 MAX_TEXT = 8 * 1024**2
-"""Bytes of the longest text that is read: eight thick novels. Parsed trees take 20 to 40 times as
-much memory."""
+"""Bytes of the longest text that is read: eight thick novels."""
+
+MAX_MARKED = 4 * 1024**2
+"""Bytes of the longest Markdown or HTML, whose trees take up to 200 times as much memory."""
 
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 # Scripts that put no spaces between words; two signs count as one word.
@@ -56,16 +61,27 @@ def words_in(text: str) -> int:
 
 
 def quote(text: str, width: int = 50) -> str:
-    """Return text in quotes, on one line and shortened, as notes and errors show it.
+    r"""Return text in quotes, on one line and shortened, as notes and errors show it.
 
     Examples
     --------
-    >>> quote("Do you\\n open on Sundays?", 12)
+    >>> quote("Do you\n open on Sundays?", 12)
     "'Do you open…'"
     """
     shown = " ".join(text.split())
     shown = shown if len(shown) <= width else shown[: width - 1].rstrip() + "…"
     return repr(shown) if shown.isprintable() else ascii(shown)
+
+
+def many(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where it is due.
+
+    Examples
+    --------
+    >>> many(1, "row"), many(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def decode_head(data: bytes) -> str:
@@ -244,5 +260,16 @@ COLLECTORS: Family[Collector] = Family(
     "fewtune.data.collectors",
     Collector,
     "collector",
-    not_members=["blocks", "fetch", "markup", "pairs", "cues", "roles", "run", "turns", "walk"],
+    not_members=[
+        "blocks",
+        "fetch",
+        "markup",
+        "pairs",
+        "pdf_lines",
+        "cues",
+        "roles",
+        "run",
+        "turns",
+        "walk",
+    ],
 )

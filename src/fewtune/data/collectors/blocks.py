@@ -7,12 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from fewtune.data.collectors.base import Document, Options, TargetShape, words_in
+from fewtune.data.collectors.base import Document, Options, TargetShape, many, words_in
 from fewtune.records import Dataset, Example, Message
 
-__all__ = ["Block", "Piece", "as_dataset", "cut", "make_pair"]
+__all__ = ["Block", "Piece", "as_dataset", "cut", "make_pair", "unwrap"]
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]”’]*\s+(?=[^\s])|(?<=[。！？])|\n+")
+
+BULLET = re.compile(r"^([•◦▪‣·–*-]|\d{1,2}[.)]|[a-z][.)])\s")
+PARTED = re.compile(r"[a-zà-ÿ]-$")
+MARGIN = 50
+"""Letters from which a line may have been broken by a margin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def _sections(
             body = []
             trail = [(level, text) for level, text in trail if level < block.level]
             trail.append((block.level, block.text))
-            name = block.place
+            name = block.section or block.place
         elif block.text.strip():
             if body and block.section != body[-1].section:
                 yield tuple(text for _, text in trail), name, body
@@ -101,9 +106,7 @@ def _sections(
 
 
 def _join(headings: tuple[str, ...], section: str, held: Sequence[Block], part: int) -> Piece:
-    text = held[0].text
-    for block in held[1:]:
-        text += ("\n" if block.tight else "\n\n") + block.text
+    text = "".join(("\n" if block.tight else "\n\n") + block.text for block in held)
     return Piece(headings, text.strip(), held[0].place, section, part)
 
 
@@ -146,6 +149,36 @@ def _cut_words(sentence: str, words: int) -> Iterator[str]:
     else:
         for start in range(0, len(sentence), 2 * words):
             yield sentence[start : start + 2 * words].strip()
+
+
+def unwrap(lines: Sequence[str]) -> str:
+    r"""Return lines as one text: those that a margin broke are joined, short ones stay lines.
+
+    A word parted by a hyphen at the end of a line is mended.
+
+    Examples
+    --------
+    >>> unwrap(["We are open from Monday to Thursday until six, and on Fri-", "day until four."])
+    'We are open from Monday to Thursday until six, and on Friday until four.'
+    >>> unwrap(["Flu shot | $30", "Sick note | $15"])
+    'Flu shot | $30\nSick note | $15'
+    """
+    longest = max((len(line) for line in lines), default=0)
+    parts: list[str] = []
+    last = ""
+    for line in lines:
+        full = longest >= MARGIN and len(last) > 0.7 * longest and " | " not in last + line
+        if not parts or not line.strip():
+            parts.append(line if not parts else "\n")
+        elif full and PARTED.search(last) and line[:1].islower():
+            parts[-1] = parts[-1][:-1]
+            parts.append(line)
+        elif full and not BULLET.match(line):
+            parts.append(f" {line}")
+        else:
+            parts.append(f"\n{line}")
+        last = line
+    return "".join(parts).strip()
 
 
 def make_pair(
@@ -203,7 +236,7 @@ def as_dataset(
             bare.append(source)
     if bare:
         notes.append(
-            f"{len(bare)} pieces have no heading that could ask, and were left out "
-            f"(the first is {bare[0]}); --as text keeps them."
+            f"{many(len(bare), 'piece')} without a heading that could ask left out "
+            f"(the first is {bare[0]}); --as text keeps all."
         )
     return Dataset(tuple(examples), shape, document.name, notes=tuple(notes))

@@ -14,22 +14,36 @@ __all__ = ["TIMING", "Turn", "read_cues", "spoken"]
 
 STAMP = r"(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
 TIMING = re.compile(rf"^\s*({STAMP})\s*-->\s*({STAMP})(?:\s.*)?$")
-VOICE = re.compile(r"<v(?:\.[^\s>]{1,60})*[ \t]+([^>]{1,200})>", re.IGNORECASE)
+VOICE = re.compile(r"<v(?:\.[^\s>.]{1,60})*[ \t]{1,8}([^>]{1,200})>", re.IGNORECASE)
 TAG = re.compile(r"</?[a-zA-Z0-9][^<>]{0,200}>|</[a-z]{1,10}>|\{\\[^}]{1,40}\}")
 NAME = re.compile(
     r"^\s*(?:[-–—]\s*)?(?:>>+\s*)?(?P<name>[^\W\d_][^:\n\[\]<>]{0,48}?)"
-    r"\s*(?:[\[(]\s*[\d:., ]{1,24}[\])])?\s*:(?![/\d])\s*(?P<text>.*)$"
+    r"\s{0,4}(?:[\[(][\d:., ]{1,24}[\])])?\s{0,4}:(?![/\d])\s*(?P<text>.*)$"
 )
-"""``Amy: hello``; not ``10:30`` and not ``https://``."""
+"""``Amy: hello``; all repeats are bounded, as the lines may be hostile; not ``10:30`` and not ``https://``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one speaker says at a stretch; ``speaker`` is empty where nobody is named."""
+    """What one speaker says at a stretch.
+
+    Attributes
+    ----------
+    speaker
+        The name; empty where nobody is named.
+    text
+        The words.
+    line
+        Where they start.
+    certain
+        Whether the file's format says who speaks; a name before a colon may also be the words
+        ``One more thing:``.
+    """
 
     speaker: str
     text: str
     line: int
+    certain: bool = False
 
 
 def spoken(text: str) -> str:
@@ -58,9 +72,7 @@ def read_cues(lines: Sequence[str], document: Document) -> list[Turn]:
     cues = 0
     for start, payload in _cues(lines):
         cues += 1
-        for turn in _voices(start, payload):
-            speaker = turn.speaker or (turns[-1].speaker if turns else "")
-            turns.append(Turn(speaker, turn.text, turn.line))
+        turns += _voices(start, payload)
     if not turns:
         raise DataError(
             "cues: a line such as 00:00:01.000 --> 00:00:04.000, and below it what is said",
@@ -91,28 +103,30 @@ def _cues(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _voices(start: int, payload: Sequence[str]) -> Iterator[Turn]:
     """Yield the turns of one cue: a voice tag, a name with a colon, or nobody."""
-    speaker = ""
+    speaker, certain, first = "", False, start
     held: list[str] = []
-    first = start
     for number, line in enumerate(payload, start):
-        for name, text in _parts(line):
+        for name, text, tagged in _parts(line):
             if name is not None:
                 if spoken(" ".join(held)):
-                    yield Turn(speaker, spoken(" ".join(held)), first)
-                speaker, held, first = name, [], number
+                    yield Turn(speaker, spoken(" ".join(held)), first, certain)
+                speaker, certain, held, first = name, tagged, [], number
             held.append(text)
     if spoken(" ".join(held)):
-        yield Turn(speaker, spoken(" ".join(held)), first)
+        yield Turn(speaker, spoken(" ".join(held)), first, certain)
 
 
-def _parts(line: str) -> Iterator[tuple[str | None, str]]:
-    """Yield (speaker, words) for each voice on a line; the speaker is ``None`` if none begins."""
+def _parts(line: str) -> Iterator[tuple[str | None, str, bool]]:
+    """Yield (speaker or ``None`` if none begins, words, whether a tag says so) for each voice."""
     pieces = VOICE.split(line)
     if len(pieces) == 1:
         match = NAME.match(TAG.sub("", line))
-        yield (match["name"].strip(), match["text"]) if match else (None, line)
+        if match:
+            yield match["name"].strip(), match["text"], False
+        else:
+            yield None, line, False
         return
     if pieces[0].strip():
-        yield None, pieces[0]
+        yield None, pieces[0], False
     for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
-        yield spoken(name), text
+        yield spoken(name), text, True

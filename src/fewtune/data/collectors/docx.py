@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from fewtune.data.collectors.base import Collector, Document, Options, nothing_found, quote
+from fewtune.data.collectors.base import Collector, Document, Options, many, nothing_found, quote
 from fewtune.data.collectors.blocks import Block, as_dataset
 from fewtune.errors import DataError, MissingExtra
 from fewtune.records import Dataset
@@ -64,9 +64,11 @@ class Docx(Collector):
             )
         boxes = len(list(opened.element.body.iter(f"{W}txbxContent")))
         if boxes:
-            notes.append(f"{boxes} text boxes were left out.")
+            notes.append(f"{many(boxes, 'text box').replace('boxs', 'boxes')} left out.")
         title = " ".join((opened.core_properties.title or "").split())
-        return as_dataset(blocks, document, options, notes, title)
+        return as_dataset(
+            blocks, document, options, notes, title, lambda place: f"{document.name}#{place}"
+        )
 
 
 def _refuse_bombs(document: Document) -> None:
@@ -116,9 +118,11 @@ def _open(document: Document) -> Any:
         from lxml.etree import LxmlError
     except ImportError as error:
         raise MissingExtra.named("python-docx", "collect", "Word documents") from error
-    broken = (PythonDocxError, OpcError, LxmlError, zipfile.BadZipFile, zlib.error, KeyError)
-    broken += (ValueError, TypeError, AttributeError, IndexError, OSError, EOFError)
-    broken += (NotImplementedError, AssertionError, RuntimeError)
+    broken: tuple[type[BaseException], ...] = (
+        *(PythonDocxError, OpcError, LxmlError, zipfile.BadZipFile, zlib.error, KeyError),
+        *(ValueError, TypeError, AttributeError, IndexError, OSError, EOFError),
+        *(NotImplementedError, AssertionError, RuntimeError),
+    )
     try:
         opened = docx.Document(str(document.path))
         if opened.element.body is None:

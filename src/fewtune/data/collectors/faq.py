@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fewtune.data.collectors.base import Collector, Document, Options, nothing_found, quote
+from fewtune.data.collectors.base import (
+    MAX_MARKED,
+    Collector,
+    Document,
+    Options,
+    many,
+    nothing_found,
+    quote,
+)
 from fewtune.data.collectors.blocks import Block, make_pair
-from fewtune.data.collectors.markdown import front_matter, markdown_blocks, parse_markdown
+from fewtune.data.collectors.markdown import front_matter, markdown_blocks
 from fewtune.data.collectors.markup import drop_chrome, parse_html, read_html
 from fewtune.data.collectors.pairs import (
     LABEL,
@@ -110,8 +118,9 @@ def _from_text(document: Document, notes: list[str]) -> Found:
         folded = from_elements(parse_html("\n".join(lines), document, notes))
         if folded.pairs:
             return folded
+    document.refuse_larger(MAX_MARKED, "a text with markup")
     skip, _ = front_matter(lines)
-    blocks = markdown_blocks(parse_markdown(lines[skip:]), skip)
+    blocks = markdown_blocks(lines[skip:], skip)
     found = from_blocks(blocks)
     return found if found.pairs else labelled
 
@@ -147,10 +156,10 @@ def _once(found: Found) -> list[Pair]:
         else:
             other.append(f"{quote(pair.question)} (lines {kept.line} and {pair.line})")
     if same:
-        found.notes.append(f"{same} questions stood twice with one answer and were taken once.")
+        found.notes.append(f"{many(same, 'question')} with one answer in two places, taken once.")
     if other:
         found.notes.append(
-            f"{len(other)} questions stood twice with different answers; the first was taken: "
+            f"{many(len(other), 'question')} with two different answers, the first taken: "
             f"{'; '.join(other[:3])}."
         )
     return list(first.values())
@@ -170,6 +179,11 @@ def _mostly_questions(headings: Sequence[str]) -> bool:
 
 def _plain_questions(text: str) -> bool:
     """Return whether most paragraphs of a plain text start with a question of one line."""
-    first_lines = re.findall(r"(?:^|\n\s*\n)([^\n]{3,200})", text)
-    asked = sum(1 for line in first_lines if line.rstrip().endswith(("?", "？")))
-    return asked >= 3 and 5 * asked >= 2 * len(first_lines)
+    first, asked, apart = 0, 0, True
+    for line in text.split("\n"):
+        stripped = line.strip()
+        if stripped and apart:
+            first += 1
+            asked += stripped.endswith(("?", "？")) and len(stripped) <= 200
+        apart = not stripped
+    return asked >= 3 and 5 * asked >= 2 * first

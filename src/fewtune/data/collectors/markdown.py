@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fewtune.data.collectors.base import Collector, Document, Options, nothing_found
-from fewtune.data.collectors.blocks import Block, as_dataset
+from fewtune.data.collectors.base import MAX_MARKED, Collector, Document, Options, nothing_found
+from fewtune.data.collectors.blocks import Block, as_dataset, unwrap
 from fewtune.records import Dataset
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-__all__ = ["Markdown", "front_matter", "inline_text", "markdown_blocks", "parse_markdown"]
+__all__ = ["Markdown", "front_matter", "markdown_blocks", "strip_tags"]
 
 SIGNS = re.compile(r"^(#{1,6} |[-*+] |\d+[.)] |```|> )|\]\(|\*\*\w", re.MULTILINE)
-TAG = re.compile(r"<!--.*?-->|<[/!?]?[a-zA-Z][^<>]*>", re.DOTALL)
+TAG = re.compile(r"<[/!?]?[a-zA-Z][^<>]*>")
 TITLE = re.compile(r"^title\s*:\s*[\"']?(.+?)[\"']?\s*$", re.IGNORECASE)
 
 
@@ -33,35 +35,36 @@ def front_matter(lines: Sequence[str]) -> tuple[int, str]:
     return 0, ""
 
 
-def parse_markdown(lines: Sequence[str]) -> list[Token]:
-    """Return markdown-it's tokens; their ``map`` counts from the first of ``lines``, at 0."""
-    from markdown_it import MarkdownIt
+def strip_tags(text: str) -> str:
+    """Return the words of a piece of HTML, without comments and tags, on one line.
 
-    return MarkdownIt("commonmark").enable("table").parse("\n".join(lines))
-
-
-def inline_text(token: Token) -> str:
-    """Return the words of an inline token, without markup, pictures and addresses of links."""
+    Examples
+    --------
+    >>> strip_tags("<b>Open</b> <!-- really? --> daily")
+    'Open daily'
+    """
     parts: list[str] = []
-    for child in token.children or ():
-        if child.type in ("text", "code_inline"):
-            parts.append(child.content)
-        elif child.type == "hardbreak":
-            parts.append("\n")
-        elif child.type == "softbreak":
-            parts.append(" ")
-    return "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n")).strip()
+    at = 0
+    # A pattern would look for the end of a comment again and again where there is none.
+    while (start := text.find("<!--", at)) >= 0:
+        parts.append(text[at:start])
+        end = text.find("-->", start)
+        at = len(text) if end < 0 else end + 3
+    parts.append(text[at:])
+    return " ".join(html.unescape(TAG.sub(" ", " ".join(parts))).split())
 
 
 class _Walker:
     """Walks over tokens and gathers blocks."""
 
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int, parser: MarkdownIt, references: dict[str, object]) -> None:
+        self._parser = parser
+        self._references = references
         self.blocks: list[Block] = []
         self._offset = offset
         self._line = 1 + offset
         self._level = 0
-        self._numbers: list[int | None] = []
+        self._ordered: list[bool] = []
         self._marker = ""
         self._row: list[str] | None = None
         self._tight = False
@@ -87,33 +90,42 @@ class _Walker:
             elif kind == "table_close":
                 self._tight = False
             elif kind == "inline" and self._row is not None:
-                self._row.append(inline_text(token))
+                self._row.append(self._inline(token.content))
             elif kind == "inline":
-                self._add(inline_text(token))
+                self._add(self._inline(token.content))
             elif kind in ("fence", "code_block"):
                 self._add(token.content.rstrip("\n"))
             elif kind == "html_block":
-                self._add(" ".join(TAG.sub(" ", token.content).split()))
+                self._add(strip_tags(token.content))
         return self.blocks
 
+    def _inline(self, content: str) -> str:
+        """Return the words of a block, without markup, pictures and addresses of links."""
+        children: list[Token] = []
+        self._parser.inline.parse(content, self._parser, self._references, children)
+        parts: list[str] = []
+        for child in children:
+            if child.type in ("text", "text_special", "code_inline"):
+                parts.append(child.content)
+            elif child.type in ("hardbreak", "softbreak"):
+                parts.append("\n" if child.type == "hardbreak" else " ")
+        return "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n")).strip()
+
     def _list(self, token: Token) -> None:
-        """Keep count of the items; only the first block of an item carries its mark."""
+        """Keep the items' marks; only the first block of an item carries its mark."""
         if token.type.endswith("list_open"):
-            ordered = token.type == "ordered_list_open"
-            self._numbers.append(int(token.attrGet("start") or 1) if ordered else None)
-            self._tight = len(self._numbers) > 1
+            self._ordered.append(token.type == "ordered_list_open")
+            self._tight = len(self._ordered) > 1
         elif token.type == "list_item_open":
-            number = self._numbers[-1]
-            mark = "-" if number is None else f"{number}."
-            self._marker = "  " * (len(self._numbers) - 1) + mark + " "
-            if number is not None:
-                self._numbers[-1] = number + 1
+            # The number as written: a list may count 1, 2, 3, 0 on purpose.
+            mark = f"{token.info}." if self._ordered[-1] and token.info else "-"
+            self._marker = "  " * (len(self._ordered) - 1) + mark + " "
         elif token.type == "list_item_close":
             self._marker = ""
             self._tight = True
         elif token.type.endswith("list_close"):
-            self._numbers.pop()
-            self._tight = bool(self._numbers)
+            self._ordered.pop()
+            self._tight = bool(self._ordered)
 
     def _add(self, text: str) -> None:
         if text.strip():
@@ -123,15 +135,22 @@ class _Walker:
             self._marker = ""
 
 
-def markdown_blocks(tokens: Sequence[Token], offset: int = 0) -> list[Block]:
+def markdown_blocks(lines: Sequence[str], offset: int = 0) -> list[Block]:
     """Return headings, paragraphs, items, rows of tables and code, each with its line.
 
     Parameters
     ----------
     offset
-        Lines of the file before the first that was parsed.
+        Lines of the file before the first of ``lines``.
     """
-    return _Walker(offset).walk(tokens)
+    from markdown_it import MarkdownIt
+
+    # Words within a block are parsed when their turn comes: all at once they take 150 times the
+    # memory of the file.
+    parser = MarkdownIt("commonmark").enable("table").disable("inline")
+    references: dict[str, object] = {}
+    tokens = parser.parse("\n".join(lines), references)
+    return _Walker(offset, parser, references).walk(tokens)
 
 
 class Markdown(Collector):
@@ -154,6 +173,7 @@ class Markdown(Collector):
     def collect(self, document: Document, options: Options) -> Dataset:
         """Return the sections, cut into pieces."""
         notes: list[str] = []
+        document.refuse_larger(MAX_MARKED, "a text with markup")
         lines = document.lines(notes)
         skip, title = front_matter(lines)
         if skip:
@@ -161,22 +181,22 @@ class Markdown(Collector):
         if document.suffix in (".txt", ".text"):
             blocks = _plain_blocks(lines)
         else:
-            blocks = markdown_blocks(parse_markdown(lines[skip:]), skip)
+            blocks = markdown_blocks(lines[skip:], skip)
         if not any(block.level == 0 for block in blocks):
             nothing_found("text under its headings", "none", document, "Leave the file out")
         return as_dataset(blocks, document, options, notes, title)
 
 
 def _plain_blocks(lines: Sequence[str]) -> list[Block]:
-    """Return the paragraphs between blank lines; lines stay lines, as they may be a list."""
+    """Return the paragraphs between blank lines; short lines stay lines, as they may be a list."""
     if any(line.startswith("# ") for line in lines):
-        return markdown_blocks(parse_markdown(lines))
+        return markdown_blocks(lines)
     blocks: list[Block] = []
     held: list[str] = []
     for number, line in enumerate([*lines, ""], 1):
         if line.strip():
             held.append(line.strip())
         elif held:
-            blocks.append(Block("\n".join(held), str(number - len(held))))
+            blocks.append(Block(unwrap(held), str(number - len(held))))
             held = []
     return blocks

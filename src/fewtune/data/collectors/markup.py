@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from fewtune.data.collectors.base import MAX_TEXT, Document
+from fewtune.data.collectors.base import MAX_MARKED, Document, many
 from fewtune.data.collectors.blocks import Block
 from fewtune.data.formats.decode import Encoding, find_encoding
 from fewtune.errors import DataError, MissingExtra
@@ -51,7 +51,7 @@ def read_html(document: Document, notes: list[str]) -> str:
     DataError
         If the page is empty, too large or no text.
     """
-    document.refuse_larger(MAX_TEXT, "a web page")
+    document.refuse_larger(MAX_MARKED, "a web page")
     encoding = find_encoding(document.path, document.name)
     data = document.path.read_bytes()
     declared = DECLARED.search(data[:4096])
@@ -100,6 +100,8 @@ def _text_codec(name: str) -> str:
 def parse_html(text: str, document: Document, notes: list[str]) -> Any:
     """Return the tree of a page; entities, DTDs and the network are never used.
 
+    Tags nest 256 deep at most; where they go deeper reading stops, and ``notes`` say so.
+
     Raises
     ------
     DataError
@@ -142,7 +144,7 @@ def drop_chrome(tree: Any, notes: list[str]) -> None:
         lost += len(" ".join(element.itertext()).split())
         element.drop_tree()
     if lost:
-        notes.append(f"{lost:,} words of menus, forms, side bars and footers were left out.")
+        notes.append(f"{many(lost, 'word')} of menus, forms, side bars and footers left out.")
 
 
 def text_of(element: Any) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fewtune.data.collectors.base import quote
-from fewtune.data.collectors.blocks import Block
+from fewtune.data.collectors.base import many, quote
+from fewtune.data.collectors.blocks import Block, unwrap
 from fewtune.data.collectors.markup import flow, line_of, spaced, text_of
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 LABEL = re.compile(
-    r"^\W{0,4}(?:(?P<q>q|question)|(?P<a>a|answer))\s{0,2}(?:\d{1,3}\s{0,2})?[:.)]\W{0,3}(?=\s|\w|$)",
+    r"^[\s>#*_-]{0,12}(?:(?P<q>q|question)|(?P<a>a|answer))\s{0,2}(?:\d{1,3}\s{0,2})?[:.)][*_]{0,3}(?=\s|$)",
     re.IGNORECASE,
 )
 """``Q:``, ``A:``, ``Question 3.``, ``**Q1:**`` at the start of a line."""
@@ -78,7 +78,7 @@ def from_lines(lines: Iterable[tuple[int, str]]) -> Found:
             rest = line[match.end() :].strip()
             if match["q"] or not question:
                 if question or answer:
-                    found.add("\n".join(question), "\n".join(answer), start)
+                    found.add(" ".join(question), unwrap(answer), start)
                 question, answer, start = [], [], number
             part = question if match["q"] else answer
             part.append(rest)
@@ -89,9 +89,9 @@ def from_lines(lines: Iterable[tuple[int, str]]) -> Found:
         elif line.strip():
             outside += len(line.split())
     if question or answer:
-        found.add("\n".join(question), "\n".join(answer), start)
+        found.add(" ".join(question), unwrap(answer), start)
     if found.pairs and outside:
-        found.notes.append(f"{outside:,} words outside of questions and answers were left out.")
+        found.notes.append(f"{many(outside, 'word')} outside of questions and answers left out.")
     return found
 
 
@@ -108,24 +108,23 @@ def from_blocks(blocks: Sequence[Block]) -> Found:
             for b, ask in zip(blocks, asks, strict=True)
         ]
     question, start, level = "", 0, 0
-    answer = ""
+    answer: list[str] = []
     outside = 0
     for block in blocks:
         inner = bool(question) and block.level > level and not ASKS.search(block.text)
         if block.level and not inner:
             if question:
-                found.add(question, answer, start)
-            asks_now = bool(ASKS.search(block.text))
-            question = block.text if asks_now else ""
-            start, level, answer = int(block.place), block.level, ""
+                found.add(question, "".join(answer), start)
+            question = block.text if ASKS.search(block.text) else ""
+            start, level, answer = int(block.place), block.level, []
         elif question:
-            answer += ("\n" if block.tight else "\n\n") + block.text
+            answer.append(("\n" if block.tight else "\n\n") + block.text)
         else:
             outside += len(block.text.split())
     if question:
-        found.add(question, answer, start)
+        found.add(question, "".join(answer), start)
     if found.pairs and outside:
-        found.notes.append(f"{outside:,} words outside of questions and answers were left out.")
+        found.notes.append(f"{many(outside, 'word')} outside of questions and answers left out.")
     return found
 
 
@@ -204,7 +203,7 @@ def from_elements(tree: Any) -> Found:
         more = from_blocks(blocks)
     outside = sum(len(block.text.split()) for block in blocks)
     if found.pairs and not more.pairs and outside:
-        found.notes.append(f"{outside:,} words outside of questions and answers were left out.")
+        found.notes.append(f"{many(outside, 'word')} outside of questions and answers left out.")
     found.pairs = sorted([*found.pairs, *more.pairs], key=lambda pair: pair.line)
     found.notes += more.notes
     return found

@@ -53,19 +53,29 @@ class WebPage(Collector):
         title = spaced(next((e.text_content() for e in tree.iter("title")), ""))
         drop_chrome(tree, notes)
         lines = _lines(tree)
+        every = list(flow(tree))
         blocks = _main_blocks(tree, lines)
-        if not any(block.level == 0 for block in blocks):
-            blocks = list(flow(tree))
+        if len(blocks) < min(2, len(every)) or not any(block.level == 0 for block in blocks):
+            # On a short page trafilatura runs headings and text together.
+            blocks = every
             if blocks:
                 notes.append("No main text stands out, so all text outside of menus was taken.")
         if not any(block.level == 0 for block in blocks):
             nothing_found(
                 "a page with text",
-                "headings only" if blocks else "only scripts, styles or menus",
+                _nothing(blocks, notes),
                 document,
                 "Save the page from the browser after it has loaded, or leave it out",
             )
         return as_dataset(blocks, document, options, notes, title)
+
+
+def _nothing(blocks: list[Block], notes: list[str]) -> str:
+    """Return what a page without text holds instead."""
+    stopped = [note for note in notes if note.startswith("Reading stopped")]
+    if stopped:
+        return "no text; " + stopped[0][0].lower() + stopped[0][1:].rstrip(".")
+    return "headings only" if blocks else "only scripts, styles or menus"
 
 
 def _lines(tree: Any) -> dict[str, list[int]]:
