@@ -98,7 +98,7 @@ ADDRESSES = [
         r"(?:street|avenue|road|boulevard|lane|drive)\b"
     ),
     re.compile(
-        r"\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer|ring)"
+        r"\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer)"
         rf"\s\d{{1,4}}\s?[a-z]?\b{_ZIP_CITY}"
     ),
     re.compile(
@@ -190,9 +190,9 @@ def _take(
 
 ISSUED = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|"
-    r"3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|6\d{15,18}"
+    r"3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|35(?:2[89]|[3-8]\d)\d{12}|6\d{15,18}"
 )
-"""Card numbers by issuer: Visa, Mastercard, American Express, Diners Club, Discover and others."""
+"""Card numbers by issuer: Visa, Mastercard, American Express, Diners Club, JCB, Discover."""
 
 
 def _is_card(match: re.Match[str]) -> bool:

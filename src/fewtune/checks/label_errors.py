@@ -21,10 +21,13 @@ KNOWS = 0.75
 """Least leave-one-out accuracy at which the classifier's word counts."""
 
 FEWEST_ROWS = 30
-DOUBT = 0.05
-"""Most probability that a suspect's own label may have…"""
-BELIEF = 0.5
-"""…while another label has at least this much."""
+KNOWS_ABOVE_CHANCE = 0.65
+"""The same, where to answer the largest class always counts as 0: with two classes every mistake
+looks like a flipped label."""
+LEAST_DOUBT, MOST_DOUBT = 0.05, 0.15
+"""Bounds of the most probability that a suspect's own label has, as a share of the likeliest
+label's. In between it is a half over the number of classes: the more labels there are, the easier
+one of them looks likelier by chance."""
 
 
 class LabelErrors(Check):
@@ -38,7 +41,7 @@ class LabelErrors(Check):
             return
         held_out = leave_one_out(context)
         rows = len(held_out.rows)
-        if rows < FEWEST_ROWS or held_out.accuracy < KNOWS:
+        if not _knows(held_out):
             yield _abstention(held_out, context)
             return
         found = suspects(held_out)
@@ -60,9 +63,24 @@ def suspects(held_out: LeaveOneOut) -> np.ndarray:
     """Return positions in ``held_out`` whose label is in doubt, the most suspicious first."""
     probabilities = held_out.probabilities
     own = probabilities[np.arange(len(held_out.rows)), held_out.given]
-    doubted = (own <= DOUBT) & (probabilities.max(axis=1) >= BELIEF)
-    found = np.flatnonzero(doubted)
-    return np.asarray(found[np.argsort(own[found], kind="stable")])
+    doubt = own / probabilities.max(axis=1)
+    limit = min(MOST_DOUBT, max(LEAST_DOUBT, 0.5 / len(held_out.labels)))
+    found = np.flatnonzero(doubt <= limit)
+    return np.asarray(found[np.argsort(doubt[found], kind="stable")])
+
+
+def _above_chance(held_out: LeaveOneOut) -> float:
+    """Return the accuracy rescaled: 0 for answering the largest class always, 1 for no mistake."""
+    chance = float(np.bincount(held_out.given).max()) / len(held_out.rows)
+    return (held_out.accuracy - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def _knows(held_out: LeaveOneOut) -> bool:
+    return (
+        len(held_out.rows) >= FEWEST_ROWS
+        and held_out.accuracy >= KNOWS
+        and _above_chance(held_out) >= KNOWS_ABOVE_CHANCE
+    )
 
 
 def _abstention(held_out: LeaveOneOut, context: Context) -> Finding:
@@ -71,9 +89,12 @@ def _abstention(held_out: LeaveOneOut, context: Context) -> Finding:
         reason = f"{count(rows, 'distinct row')} of at least {FEWEST_ROWS}"
     else:
         reason = (
-            f"{held_out.method} is right about {share(held_out.accuracy, 1)} of the rows left out, "
-            f"less than {share(KNOWS, 1)}"
+            f"{held_out.method} is right about {share(held_out.accuracy, 1)} of the rows left out"
         )
+        if held_out.accuracy < KNOWS:
+            reason += f", less than {share(KNOWS, 1)}"
+        else:
+            reason += f", which is too close to chance with {len(held_out.labels)} classes"
     cure = "Read a sample of the labels yourself"
     if context.model is None:
         cure += ", or give --model: its embeddings may know more"
