@@ -109,7 +109,7 @@ def test_the_verbs_are_there_and_a_wrong_name_is_an_attribute_error():
     import fewtune
 
     assert callable(fewtune.check)
-    assert callable(fewtune.plan)
+    assert callable(fewtune.prepare)
     with pytest.raises(AttributeError, match="no attribute 'fti'"):
         _ = fewtune.fti
 

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fewtune.verbs.check import check
     from fewtune.verbs.fit import fit
-    from fewtune.verbs.fit import prepare as plan
+    from fewtune.verbs.fit import prepare
     from fewtune.verbs.result import Run
     from fewtune.verbs.result import open_run as open
 
 __version__ = "0.1.0"
 
-__all__ = ["Run", "check", "fit", "open", "plan"]
+__all__ = ["Run", "check", "fit", "open", "prepare"]
 
 _HOMES = {
     "check": ("fewtune.verbs.check", "check"),
     "fit": ("fewtune.verbs.fit", "fit"),
-    "plan": ("fewtune.verbs.fit", "prepare"),
+    # Not "plan": the room of that name would take its place once it is imported.
+    "prepare": ("fewtune.verbs.fit", "prepare"),
     "open": ("fewtune.verbs.result", "open_run"),
     "Run": ("fewtune.verbs.result", "Run"),
 }

@@ -32,7 +32,7 @@ def adapted(tmp_path_factory: Any, encoder: Path, data_folder: Path) -> Any:
     return fewtune.fit(
         data_folder / "labelled.csv",
         str(encoder),
-        settings={**QUICK, "select.rungs": []},
+        settings={**QUICK, "method.name": "lora", "select.rungs": []},
         output=tmp_path_factory.mktemp("runs") / "adapted",
     )
 

@@ -361,8 +361,9 @@ def test_answers_and_plans_are_not_written_over(refused, tmp_path, probed, encod
 
 def test_a_run_whose_base_was_changed_since(refused, tmp_path, encoder, data_folder):
     """An adapter on another base would give other answers without a word."""
-    import fewtune
     from safetensors.torch import load_file, save_file
+
+    import fewtune
 
     base = copy_of(encoder, tmp_path / "base")
     run = fewtune.fit(
@@ -472,7 +473,7 @@ def test_nan_while_training_stops_at_that_update_and_saves_nothing(
     run = tmp_path / "run"
     done = fewtune(
         "fit", data_folder / "labelled.csv", "--model", encoder, "-o", run, "--json",
-        "--set", "training.updates=12", "--set", "select.rungs=[]",
+        "--set", "training.updates=12", "--set", "select.rungs=[]", "--set", "method.name=lora",
         "--set", "regularizers=[{name: 'poison:Poison', options: {update: 5}}]",
     )  # fmt: skip
     assert done.code == 1

@@ -163,11 +163,16 @@ def main(arguments: Any = None) -> None:
     """Run the command line; every expected failure is one line and an exit code."""
     try:
         app(args=arguments, standalone_mode=True)
+    except SystemExit as ended:
+        # Typer turns an interrupt into this exit without a word.
+        if ended.code == INTERRUPTED:
+            _say_interrupted()
+        raise
     except FewtuneError as error:
         typer.echo(f"fewtune: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("fewtune: interrupted; go on with the same command and --resume", err=True)
+        _say_interrupted()
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
@@ -178,6 +183,11 @@ def main(arguments: Any = None) -> None:
         traceback.print_exc()
         typer.echo("fewtune: this is a fault of fewtune; please report it with the above", err=True)
         sys.exit(FAULT)
+
+
+def _say_interrupted() -> None:
+    sentence = "interrupted; a fit goes on with the same command, its run folder as -o and --resume"
+    typer.echo(f"fewtune: {sentence}", err=True)
 
 
 if __name__ == "__main__":

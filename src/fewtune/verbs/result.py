@@ -22,6 +22,8 @@ from fewtune.tasks.base import TASKS, Task
 __all__ = ["Run", "open_run", "write_model"]
 
 FACTS = "fewtune.json"
+INPUTS = ("text", "prompt", "instruction", "input", "messages", "image")
+"""Fields of a row that a model is given."""
 
 
 def write_model(folder: Path, material: Material, trial: Trial) -> None:
@@ -105,7 +107,11 @@ class Run:
 
     def predict_file(self, path: str | Path, columns: dict[str, str] | None = None) -> list[Any]:
         """Return one record per row of a file: its source and the answer."""
-        rows = load(str(path), columns=columns or self.plan.data.columns, need_target=False)
+        if columns is None:
+            # Rows to predict need not have the columns that only training reads.
+            kept = self.plan.data.columns
+            columns = {field: kept[field] for field in INPUTS if field in kept}
+        rows = load(str(path), columns=columns, need_target=False)
         answers = self.predict(rows.examples)
         return [{"source": e.source, **a} for e, a in zip(rows, answers, strict=True)]
 
