@@ -39,7 +39,7 @@ SNIFF = 256 * 1024
 MAX_TEXT = 8 * 1024**2
 """Bytes of the longest text that is read: eight thick novels."""
 
-MAX_MARKED = 4 * 1024**2
+MAX_MARKED = 2 * 1024**2
 """Bytes of the longest Markdown or HTML, whose trees take up to 200 times as much memory."""
 
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
