@@ -124,6 +124,8 @@ def _typos_between(word: str, other: str, known: Collection[str]) -> int:
         return 0
     if long - short > 3 or short < 2 or not (word.isalpha() and other.isalpha()):
         return 0
+    if short == long == 2 and not known and sorted(word) != sorted(other):
+        return 0  # UK and US: where no word is known yet, as likely two words as one
     if _is_ending(word, other) and (short >= 3 or long - short == 1):
         return long - short
     allowed = 1 if short < 6 else 2 if short < 12 else 3
@@ -159,7 +161,8 @@ def _pair_spaced(
             return 0
     allowed = 1 if total < 30 else 2 if total < 100 else 3
     if len(only_left) == len(only_right) == 1:
-        allowed = 1  # two typos in one word are for _pair_typos, which knows more
+        # Two typos in one word, or one in a word of two letters, are for _pair_typos to judge.
+        allowed = int(bool(known) or max(len(one), len(two)) > 2)
     distance = OSA.distance(one, two, score_cutoff=allowed)
     if distance > allowed or distance >= max(len(one), len(two)):
         return 0

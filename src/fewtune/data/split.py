@@ -16,7 +16,7 @@ __all__ = ["folds", "split"]
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 LABEL_SLACK = 1.0
-"""Rows by which a part may be ahead of or behind its share of a label before draws are overruled."""
+"""Rows by which a part may be off its share of a label before that overrules draws."""
 
 ALL_SLACK, ALL_SLACK_SHARE = 3.0, 0.01
 """The same over all labels: rows, or a share of them if that is more."""

@@ -121,6 +121,10 @@ def _as_table(delimiter: str) -> Callable[[list[dict[str, Any]], list[str]], str
 
 def _cell(row: Mapping[str, Any], column: str) -> str:
     value = row.get(column)
+    if isinstance(value, str) and "\0" in value:
+        raise DataError(
+            "text that a table can hold", f"a zero byte under {column}", "", "Write it as jsonl"
+        )
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)

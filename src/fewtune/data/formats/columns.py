@@ -239,6 +239,8 @@ def _choose(readings: Sequence[Reading], table: Table, need_target: bool) -> Rea
         rows = [r for r in table.records if needed <= r.fields.keys()]
         covered.append((reading, rows))
     whole = [reading for reading, rows in covered if len(rows) == len(table.records)]
+    # Plain text beside whole rows of another shape repeats them, as in Alpaca's own files.
+    whole = [reading for reading in whole if reading.shape != "text"] or whole
     if len(whole) == 1:
         return whole[0]
     if len(whole) > 1:

@@ -192,9 +192,11 @@ def find_encoding(path: Path, name: str) -> Encoding:
     """
     with open_bytes(path, name) as file:
         head = file.read(65536)
-        if not head.strip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"):
-            if not head or not file.read(CHUNK).strip():
-                raise DataError("at least one row", "an empty file", name, "Add rows")
+        rest = head
+        while rest and not rest.strip(_BLANK):
+            rest = file.read(CHUNK)
+        if not rest:
+            raise DataError("at least one row", "an empty file", name, "Add rows")
     for mark, codec, words in (
         (codecs.BOM_UTF8, "utf-8-sig", ""),
         (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
@@ -215,6 +217,7 @@ def find_encoding(path: Path, name: str) -> Encoding:
     return _check_utf8(path, name, "utf-8")
 
 
+_BLANK = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 _TEXT_CURE = "Save it as UTF-8 text, or give the file its true suffix"
 
 
@@ -249,7 +252,7 @@ def _check_utf8(path: Path, name: str, codec: str) -> Encoding:
         raise DataError("a text file", f"{controls:,} control characters", name, _TEXT_CURE)
     if not bad:
         return Encoding(codec)
-    if codec == "utf-8-sig" or good > 9 * bad:
+    if codec == "utf-8-sig" or good > 2 * bad:
         raise DataError(
             "text in UTF-8",
             f"{bad} bytes that are none, in a file that otherwise is UTF-8",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ def _time(value: Any) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(value, UTC).replace(tzinfo=None).isoformat()
         if isinstance(value, str):
-            value = datetime.fromisoformat(value.strip())
+            value = _parse_time(value.strip())
         if isinstance(value, datetime):
             if value.tzinfo is not None:
                 value = value.astimezone(UTC).replace(tzinfo=None)
@@ -211,6 +211,14 @@ def _time(value: Any) -> str:
     except (ValueError, OverflowError, OSError):
         pass
     raise Broken("an ISO date or time, such as 2025-03-01 or 2025-03-01T14:30", name_kind(value))
+
+
+def _parse_time(text: str) -> date:
+    """Return a date, or a date and time where the text has one."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(text)
 
 
 def find_image(path: str, folder: str) -> str:
