@@ -6,8 +6,9 @@ are written as peft writes them, and ``PeftModel.from_pretrained`` reads them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from fewtune.errors import ModelError
 
-__all__ = ["adapter_names", "add_lora", "disabled", "load_lora", "save_lora"]
+__all__ = ["adapted", "adapter_names", "add_lora", "disabled", "load_lora", "save_lora"]
 
 PREFIX = "base_model.model."
 """What peft puts before every name in an adapter file."""
@@ -117,3 +118,29 @@ def disabled(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.enable_adapters(True)
+
+
+def adapted(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Callable[[], Tensor]]]:
+    """Yield name and weight of every adapted layer, and a function that returns its change.
+
+    The change is what adapters add to the weight, of the weight's own shape; gradients flow from
+    it to the adapters.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, module in model.named_modules():
+        if isinstance(module, BaseTunerLayer) and hasattr(module, "get_delta_weight"):
+            weight: nn.Parameter = module.get_base_layer().weight
+            yield f"{name}.weight", weight, partial(_change, module, weight)
+
+
+def _change(layer: Any, weight: Tensor) -> Tensor:
+    (adapter,) = layer.active_adapters
+    added: Tensor = layer.get_delta_weight(adapter)
+    if adapter not in layer.lora_magnitude_vector:
+        return added
+    # DoRA trains direction and magnitude of each output's weights apart.
+    rows = 0 if layer.fan_in_fan_out else 1
+    moved = weight + added
+    magnitude = layer.lora_magnitude_vector[adapter].weight.unsqueeze(rows)
+    return moved * (magnitude / moved.norm(dim=rows, keepdim=True)) - weight
