@@ -1,0 +1,99 @@
+"""KL to the base: on the base's own samples the tuned model must answer as the base does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from fewtune.data.batches import chunks
+from fewtune.regularizers._rows import RowOptions, how_many, rows_to_protect
+from fewtune.regularizers._start import start_logits
+from fewtune.regularizers.base import Regularizer, Running
+from fewtune.tasks.base import Row
+
+__all__ = ["KlToBase"]
+
+
+class KlToBaseOptions(RowOptions):
+    """Options of ``kl_to_base``."""
+
+    weight: float = Field(1.0, gt=0, description="times the mean divergence in nats a unit")
+    dose: float = Field(
+        0.5, gt=0, le=4, description="protected rows compared for each training row"
+    )
+    memory: int = Field(
+        256, ge=0, description="most MiB in which the base's answers are kept; else computed anew"
+    )
+
+
+class KlToBase(Regularizer):
+    """Adds weight · mean KL(base‖tuned) over protected rows to the loss of every update.
+
+    The strongest single guard that we measured (see ``benchmarks/training``). The base is the model
+    as it was before the first update, whole distributions of it, for every method that starts from
+    it. For a classifier the protected rows are the training inputs.
+    """
+
+    Options = KlToBaseOptions
+    refuses = {  # noqa: RUF012
+        "prefix": "the model begins with a random prefix, which is not the base",
+    }
+
+    def start(self, run: Running) -> None:
+        """Draw or read the protected rows; keep the base's answers if they fit."""
+        self._pool = rows_to_protect(run, self.options, labels=False)
+        self._known: list[Tensor] = []
+        units = sum(_units(row) for row in self._pool)
+        classes = self._answers(run, self._pool[:1]).shape[1]
+        if units * classes * 4 <= self.options.memory * 2**20:
+            self._known = self._all_answers(run)
+
+    def _answers(self, run: Running, rows: Sequence[Row]) -> Tensor:
+        """Return the base's log-probabilities at each unit of ``rows``."""
+        return start_logits(run, run.task.collate(rows).to(run.device)).log_softmax(dim=-1)
+
+    def _all_answers(self, run: Running) -> list[Tensor]:
+        found: list[Tensor] = [torch.empty(0)] * len(self._pool)
+        lengths = [row.length for row in self._pool]
+        for places in chunks(range(len(self._pool)), lengths, run.task.budget(run.model)):
+            rows = [self._pool[i] for i in places]
+            parts = torch.split(self._answers(run, rows), [_units(row) for row in rows])
+            for place, part in zip(places, parts, strict=True):
+                found[place] = part.clone()
+        return found
+
+    def penalty(self, run: Running) -> Tensor | None:
+        """Return weight · mean KL(base‖tuned) over the rows drawn for this update."""
+        count = how_many(self.options.dose, run.plan.batch_size, run.seed, run.update, "kl")
+        draw = random.Random(f"{run.seed}/kl/{run.update}")
+        drawn = draw.sample(range(len(self._pool)), min(count, len(self._pool)))
+        processes = run.accelerator.num_processes
+        mine = drawn[run.accelerator.process_index :: processes]
+        if not mine:
+            return None
+        lengths = [row.length for row in self._pool]
+        total = torch.zeros((), device=run.device)
+        for places in chunks(mine, lengths, run.plan.tokens_per_batch):
+            total = total + self._divergence(run, places)
+        units = sum(_units(self._pool[i]) for i in drawn)
+        weight: float = self.options.weight
+        return total * (weight * processes / units)
+
+    def _divergence(self, run: Running, places: Sequence[int]) -> Tensor:
+        """Return KL(base‖tuned) in nats, summed over the units of some rows."""
+        rows = [self._pool[i] for i in places]
+        known = [self._known[i] for i in places] if self._known else []
+        base = torch.cat(known) if known else self._answers(run, rows)
+        with run.task.autocast():
+            logits = run.task.logits(run.model, run.task.collate(rows).to(run.device))
+        tuned = logits.float().log_softmax(dim=-1)
+        return (base.exp() * (base - tuned)).sum()
+
+
+def _units(row: Row) -> int:
+    """Return how many units ``collate`` makes of a row."""
+    return sum(label >= 0 for label in row.labels[1:]) if row.labels else 1

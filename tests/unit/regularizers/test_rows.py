@@ -1,0 +1,192 @@
+"""The base's own samples, given files, and how rows are mixed into updates."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import made_data
+import pytest
+import torch
+from trainings import Bigrams, BigramTask, TwoParameters, TwoParameterTask, begun, training
+
+from fewtune.data.tokens import IGNORED
+from fewtune.errors import DataError
+from fewtune.methods.base import trained_state
+from fewtune.models.load import Source
+from fewtune.records import Example
+from fewtune.regularizers._rows import RowOptions, base_samples, how_many
+from fewtune.regularizers._start import holding
+from fewtune.regularizers.base import REGULARIZERS
+from fewtune.tasks.base import TaskSettings
+from fewtune.tasks.generation import Generation
+from fewtune.tasks.text_classification import TextClassification
+
+
+@pytest.fixture(scope="module")
+def generation(causal_lm):
+    task = Generation(Source("tiny", str(causal_lm)), TaskSettings(), "prompt")
+    rows = made_data.prompts(6, seed=5)
+    return task, task.encode([Example(a, b, f"p:{i}") for i, (a, b) in enumerate(rows)])
+
+
+def started(task, rows, folder, *regularizers, **settings):
+    run = training(task, task.load_model(), rows, folder, regularizers=regularizers, **settings)
+    return begun(run)
+
+
+def sampled(task, rows, folder, **options):
+    options = {"samples": 6, "length": 10, **options}
+    return base_samples(started(task, rows, folder), RowOptions(**options))
+
+
+@pytest.mark.parametrize(("dose", "rows"), [(0.25, 8), (0.1, 8), (0.3, 1), (1.0, 3), (2.5, 2)])
+def test_a_dose_is_met_on_average(dose, rows):
+    drawn = [how_many(dose, rows, 0, update) for update in range(4000)]
+    assert set(drawn) <= {math.floor(dose * rows), math.ceil(dose * rows)}
+    # The standard error of the mean is at most 0.5 / √4000 = 0.008.
+    assert sum(drawn) / 4000 == pytest.approx(dose * rows, abs=0.03)
+
+
+def test_samples_are_drawn_once_and_are_a_function_of_the_seed(generation, tmp_path):
+    task, rows = generation
+    first = sampled(task, rows, tmp_path / "a")
+    (kept,) = (tmp_path / "a" / "checkpoints").glob("base-samples-*.json")
+    assert sampled(task, rows, tmp_path / "b") == first
+    # What lies beside the checkpoints is taken as it is.
+    drawn = json.loads(kept.read_text())
+    drawn[0] = [5, 6, 7]
+    kept.write_text(json.dumps(drawn))
+    again = sampled(task, rows, tmp_path / "a")
+    assert again[0].ids[1:] == (5, 6, 7)
+    assert again[1:] == first[1:]
+    # A damaged file is drawn anew.
+    kept.write_text(kept.read_text()[:-3])
+    assert sampled(task, rows, tmp_path / "a") == first
+
+
+def test_samples_begin_with_the_begin_token_and_supervise_the_rest(generation, tmp_path):
+    task, rows = generation
+    for row in sampled(task, rows, tmp_path):
+        assert row.ids[0] == task.tokenizer.bos_token_id
+        assert row.labels == (IGNORED, *row.ids[1:])
+        assert len(row.ids) <= 10
+        assert not set(row.ids[1:-1]) & set(task.end_ids)
+        assert len(task.collate([row]).targets) == len(row.ids) - 1
+
+
+def test_samples_go_on_from_training_prompts(generation, tmp_path):
+    task, rows = generation
+    found = sampled(task, rows, tmp_path, prompts="training", length=60)
+    prompts = {row.example.input for row in rows}
+    for row in found:
+        given = row.ids[: row.labels.count(IGNORED)]
+        text = task.tokenizer.decode(given)
+        assert any(text.strip().endswith(prompt[-15:]) for prompt in prompts)
+
+
+def test_samples_come_from_the_start_whatever_the_model_is_now(generation, tmp_path):
+    task, rows = generation
+    first = sampled(task, rows, tmp_path / "a")
+    run = started(task, rows, tmp_path / "b")
+    with torch.no_grad():
+        for parameter in run.model.parameters():
+            parameter.normal_()
+    now = run.weights()
+    assert base_samples(run, RowOptions(samples=6, length=10)) == first
+    assert all(torch.equal(value, now[name]) for name, value in run.weights().items())
+
+
+def test_samples_follow_the_models_own_distribution(generation, tmp_path):
+    # The first token's frequencies against the probabilities that the model gives it.
+    task, rows = generation
+    run = started(task, rows, tmp_path)
+    with torch.no_grad():
+        run.model.get_input_embeddings().weight.mul_(40)
+    run.start = trained_state(run.model)
+    found = base_samples(run, RowOptions(samples=3000, length=2))
+    begin = torch.tensor([[task.tokenizer.bos_token_id]])
+    with torch.no_grad():
+        expected = run.model(begin).logits[0, -1].softmax(dim=-1)
+    seen = torch.bincount(torch.tensor([row.ids[1] for row in found]), minlength=len(expected))
+    error = (expected * (1 - expected) / 3000).sqrt()
+    assert ((seen / 3000 - expected).abs() < 5 * error + 1e-3).all()
+    assert expected.max() > 0.02
+
+
+def test_replay_mixes_the_dose_in_and_repeats_itself(tmp_path):
+    task, model = BigramTask(), Bigrams([[0.0, 1.0], [1.0, 0.0]])
+    rows = task.rows((0, 1), (1, 1), (1, 0), (0, 0))
+    replay = REGULARIZERS.load("replay")({"dose": 0.5, "weight": 2.0})
+    run = training(task, model, rows, tmp_path)
+    replay._pool = task.rows((1, 0, 1), (0, 0, 1), (0, 1, 1))
+    first = replay.rows(run, rows)
+    assert list(first[:4]) == list(rows)
+    assert len(first) == 6
+    assert replay.rows(run, rows) == first
+    run.update = 1
+    assert replay.rows(run, rows) != first
+
+
+def test_a_replayed_row_has_the_weight_it_is_given(generation, tmp_path):
+    task, rows = generation
+    replay = REGULARIZERS.load("replay")(
+        {"dose": 1.0, "weight": 0.5, "samples": 3, "length": 6, "prompts": "none"}
+    )
+    run = started(task, rows, tmp_path, replay)
+    mixed = replay.rows(run, rows[:2])
+    batch = task.collate(mixed)
+    own = batch.owners < 2
+    assert set(batch.weights[own].tolist()) == {1.0}
+    assert set(batch.weights[~own].tolist()) == {0.5}
+
+
+def test_replay_of_a_file_of_another_shape(generation, tmp_path):
+    task, rows = generation
+    file = tmp_path / "old.txt"
+    file.write_text("The clinic opens at eight.\n\nThe lift is to your right.\n")
+    replay = REGULARIZERS.load("replay")({"file": str(file), "dose": 1.0})
+    run = started(task, rows, tmp_path, replay)
+    found = {row.example.target or row.example.input for row in replay.rows(run, rows)[6:]}
+    assert "The clinic opens at eight." in found
+
+
+def test_a_classifiers_replay_wants_labels(encoder, tmp_path):
+    labels = ["billing", "booking", "results"]
+    task = TextClassification(Source("tiny", str(encoder)), TaskSettings(), labels=labels)
+    rows = task.encode([Example(a, b, "c") for a, b in made_data.labelled(2, seed=5)])
+    file = tmp_path / "old.csv"
+    file.write_text("text,label\nWhen may I come?,booking\nWhat do I owe?,billing\n")
+    replay = REGULARIZERS.load("replay")({"file": str(file), "dose": 1.0})
+    run = started(task, rows, tmp_path, replay)
+    assert {row.label for row in replay.rows(run, rows[:2])[2:]} == {0, 1}
+    file.write_text("text,label\nWhen may I come?,other\nWhat do I owe?,billing\n")
+    with pytest.raises(DataError, match=r"'other'.*old\.csv:2"):
+        started(task, rows, tmp_path, REGULARIZERS.load("replay")({"file": str(file)}))
+
+
+def test_replay_is_unfit_for_a_classifier_without_a_file():
+    replay = REGULARIZERS.load("replay")
+    assert "options.file" in replay().unfit("text_classification")
+    assert not replay({"file": "old.csv"}).unfit("text_classification")
+    assert not replay().unfit("generation")
+
+
+def test_holding_lends_weights_and_takes_them_back(tmp_path):
+    model = TwoParameters(1.0, 2.0)
+    loss = (model.w**2).sum()
+    with holding(model, {"w": torch.tensor([5.0, 6.0])}):
+        assert model.w.tolist() == [5.0, 6.0]
+    assert model.w.tolist() == [1.0, 2.0]
+    # A graph that was begun before is not disturbed: the slope is that of the own weights.
+    loss.backward()
+    assert model.w.grad.tolist() == [2.0, 4.0]
+
+
+def test_labels_are_not_needed_to_compare_answers(tmp_path):
+    task, model = TwoParameterTask(), TwoParameters()
+    run = training(task, model, task.rows((1, 2, -1), (3, 0, -1)), tmp_path, batch_size=2)
+    kl = REGULARIZERS.load("kl_to_base")({})
+    run.regularizers = [kl]
+    begun(run)
+    assert kl.penalty(run).item() == pytest.approx(0.0, abs=1e-7)
