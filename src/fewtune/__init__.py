@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fewtune.verbs.check import check
-    from fewtune.verbs.fit import fit
-    from fewtune.verbs.fit import prepare
+    from fewtune.verbs.fit import fit, prepare
     from fewtune.verbs.result import Run
     from fewtune.verbs.result import open_run as open
 

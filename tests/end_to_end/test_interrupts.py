@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import random
@@ -20,11 +21,12 @@ UPDATES = 24
 
 
 def arguments(data: Path, model: Path, run: Path, resume: bool = False) -> list[str]:
-    method = "lora" if data.suffix == ".csv" else "full"
+    method, control = ("lora", "majority") if data.suffix == ".csv" else ("full", "base")
     sets = (
         f"method.name={method}", f"training.updates={UPDATES}", "training.evaluations=8",
         "training.checkpoint_seconds=0", "select.rungs=[]", "select.samples=2",
         "task.dropout=0.1",
+        f"controls=[{control}]",
     )  # fmt: skip
     words = ["fit", str(data), "--model", str(model), "-o", str(run), "--json"]
     return [*words, "--resume"] if resume else [*words, *(w for s in sets for w in ("--set", s))]
@@ -36,6 +38,8 @@ def start(words: list[str], said: Path) -> int:
     It is forked: everything is imported already, which takes longest of all, and it can be killed
     like any other process. What it says goes to ``said``.
     """
+    for module in ("fewtune.verbs.fit", "sklearn.linear_model", "peft", "matplotlib.pyplot"):
+        importlib.import_module(module)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # forking beside idle threads
         child = os.fork()
