@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from fewtune.data.formats.base import Table, clip, listed
-from fewtune.data.formats.columns import FIELDS, KNOWN_NAMES, find_reading
+from fewtune.data.formats.columns import find_reading
 from fewtune.data.formats.delimited import read_csv, read_tsv
 from fewtune.data.formats.hub import is_hub_id, read_hub
 from fewtune.data.formats.image_folder import read_image_folder
 from fewtune.data.formats.json_lines import read_json, read_jsonl
+from fewtune.data.formats.names import FIELDS, KNOWN_NAMES
 from fewtune.data.formats.parquet import read_parquet
 from fewtune.data.formats.plain_text import read_text
 from fewtune.data.formats.rows import examples_from

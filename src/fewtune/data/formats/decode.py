@@ -85,10 +85,6 @@ class _Bounded(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
-    def close(self) -> None:
-        self._source.close()
-        super().close()
-
     def _refuse_bombs(self) -> None:
         if self._read > MAX_BYTES:
             raise DataError(

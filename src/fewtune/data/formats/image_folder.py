@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from fewtune.data.formats.base import Faults, Record, Table, clip, listed
-from fewtune.data.formats.columns import IMAGE_SUFFIXES
+from fewtune.data.formats.names import IMAGE_SUFFIXES
 from fewtune.errors import DataError
 
 __all__ = ["image_fault", "read_image_folder"]
