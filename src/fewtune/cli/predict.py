@@ -25,6 +25,13 @@ def predict(run: str, text: str, data: str, columns: str, output: str) -> None:
     if output and Path(output).exists():
         raise RunError("a new file", "one that exists", output, "Choose another with -o")
     fitted = open_run(run)
+    if text and fitted.plan.task.name == "image_classification":
+        raise DataError(
+            "images for a model of images",
+            "a text",
+            "--text",
+            "Give an image, a folder of images or a file of their paths with --data",
+        )
     if text:
         answer = fitted.predict(text)
         if "label" in answer:

@@ -10,11 +10,21 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from fewtune.errors import ModelError
+from fewtune.errors import ModelError, PlanError
 from fewtune.family import Configured, Family
+from fewtune.models.blocks import find_blocks
 from fewtune.tasks.base import Task
 
-__all__ = ["METHODS", "Method", "load_head", "own_head", "save_head", "trained_state"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "load_head",
+    "own_head",
+    "refuse_more",
+    "save_head",
+    "top_blocks",
+    "trained_state",
+]
 
 RATE_AT_HALF_BILLION = 2e-5
 """Full fine-tuning's usual learning rate for a model of half a billion parameters."""
@@ -65,7 +75,7 @@ class Method(Configured, ABC):
         return {name: start[name].lerp(tuned[name], alpha) for name in tuned}
 
 
-METHODS: Family[Method] = Family("fewtune.methods", Method, "method")
+METHODS: Family[Method] = Family("fewtune.methods", Method, "method", not_members=["probe"])
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:
@@ -92,6 +102,32 @@ def own_head(model: Any) -> nn.Module:
         model.config.tie_word_embeddings = False
     found: nn.Module = head
     return found
+
+
+def top_blocks(model: nn.Module, wanted: int, option: str) -> tuple[nn.Module, ...]:
+    """Return the last ``wanted`` blocks of a model; for 0 the last third.
+
+    Raises
+    ------
+    PlanError
+        If the model has fewer.
+    ModelError
+        If it has none.
+    """
+    blocks = find_blocks(model).blocks
+    refuse_more(option, wanted, len(blocks))
+    return blocks[-(wanted or max(1, round(len(blocks) / 3))) :]
+
+
+def refuse_more(option: str, wanted: int, there: int) -> None:
+    """Raise a PlanError if an option asks for more than ``there`` are."""
+    if wanted > there:
+        raise PlanError(
+            f"at most {there}, which is all that the model has",
+            f"{wanted}",
+            f"method.options.{option}",
+            "Choose fewer, or method full",
+        )
 
 
 def save_head(model: Any, folder: Path) -> None:

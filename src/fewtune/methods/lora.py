@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from fewtune.family import Options
-from fewtune.methods.base import Method, load_head, save_head
+from fewtune.methods.base import Method, load_head, save_head, top_blocks
 from fewtune.models import adapters
+from fewtune.models.blocks import hold_frozen
 from fewtune.tasks.base import Task
 
 __all__ = ["Lora"]
@@ -26,6 +27,7 @@ class LoraOptions(Options):
     dora: bool = Field(False, description="train the magnitude of each weight apart (DoRA)")
     rslora: bool = Field(False, description="scale by alpha / sqrt(rank) instead (rsLoRA)")
     targets: str | list[str] = Field("all-linear", description="names of the layers adapted")
+    top: int = Field(0, ge=0, description="only this many top blocks are adapted; 0: all")
 
 
 class Lora(Method):
@@ -38,11 +40,22 @@ class Lora(Method):
     rate_factor = 10.0
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
-        """Return the model with adapters added in place."""
+        """Return the model with adapters added in place.
+
+        Raises
+        ------
+        PlanError
+            If more top blocks are wanted than the model has.
+        ModelError
+            If the model has no layer that can be adapted.
+        """
         whole: Any = getattr(model, "encoder", model)
-        self._config = adapters.add_lora(whole, **self.options.model_dump())
+        options = self.options.model_dump(exclude={"top"})
+        within = top_blocks(model, self.options.top, "top") if self.options.top else ()
+        self._config = adapters.add_lora(whole, within=within, **options)
         if hasattr(model, "head"):
             model.head.requires_grad_(True)
+        hold_frozen(model)
         return model
 
     def save(self, model: nn.Module, task: Task, folder: Path) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from fewtune.errors import PlanError
 from fewtune.family import Options
-from fewtune.methods.base import own_head
+from fewtune.methods.base import own_head, refuse_more, top_blocks
 from fewtune.methods.full import Full
 from fewtune.models.blocks import find_blocks, hold_frozen
 from fewtune.tasks.base import Task
@@ -54,19 +54,14 @@ class Partial(Full):
             )
         model.requires_grad_(False)
         head = own_head(model)
-        top = _last_layers(model, head, self.options.layers) if self.options.layers else ()
-        for module in (*(top or _top_blocks(model, self.options.blocks)), head):
+        if self.options.layers:
+            tuned = _last_layers(model, head, self.options.layers)
+        else:
+            tuned = (*top_blocks(model, self.options.blocks, "blocks"), *find_blocks(model).after)
+        for module in (*tuned, head):
             module.requires_grad_(True)
         hold_frozen(model)
         return model
-
-
-def _top_blocks(model: nn.Module, wanted: int) -> tuple[nn.Module, ...]:
-    """Return the top blocks and all that comes after them."""
-    found = find_blocks(model)
-    count = wanted or max(1, round(len(found.blocks) / 3))
-    _refuse_more("blocks", count, len(found.blocks))
-    return (*found.blocks[-count:], *found.after)
 
 
 def _last_layers(model: nn.Module, head: nn.Module, wanted: int) -> tuple[nn.Module, ...]:
@@ -77,15 +72,5 @@ def _last_layers(model: nn.Module, head: nn.Module, wanted: int) -> tuple[nn.Mod
         for module in model.modules()
         if module not in inside and any(True for _ in module.parameters(recurse=False))
     ]
-    _refuse_more("layers", wanted, len(layers))
+    refuse_more("layers", wanted, len(layers))
     return tuple(layers[-wanted:])
-
-
-def _refuse_more(what: str, wanted: int, there: int) -> None:
-    if wanted > there:
-        raise PlanError(
-            f"at most {there} {what}, which is all that the model has",
-            f"{wanted}",
-            f"method.options.{what}",
-            "Choose fewer, or method full",
-        )

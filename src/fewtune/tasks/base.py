@@ -53,6 +53,22 @@ class TaskSettings(BaseModel):
     max_new_tokens: int = Field(
         0, ge=0, description="generation: longest answer; 0: twice the longest trained one"
     )
+    flip: bool = Field(False, description="images, while training: mirror half of them")
+    crop: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="images, while training: most of each side to cut away, a share",
+    )
+    rotation: float = Field(
+        0.0, ge=0, le=180, description="images, while training: most to turn either way, degrees"
+    )
+    color: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="images, while training: most to change brightness, contrast, saturation",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,8 @@ class Row:
         Classification: class number; -1 where unknown.
     bytes
         UTF-8 bytes of the target text (generation).
+    size
+        What a row without tokens costs in a batch: an image, in patches of a token's cost.
     """
 
     example: Example
@@ -78,11 +96,12 @@ class Row:
     labels: tuple[int, ...] = ()
     label: int = -1
     bytes: int = 0
+    size: int = 0
 
     @property
     def length(self) -> int:
-        """Tokens of the row: what it costs in a batch."""
-        return len(self.ids)
+        """What the row costs in a batch: its tokens, or what an image counts as."""
+        return self.size or len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -212,6 +231,18 @@ class Task(ABC):
     def save_processor(self, folder: Path) -> None:
         """Write the tokenizer or image processor into ``folder``."""
 
+    def training_batch(self, rows: Sequence[Row], seed: str) -> Batch:
+        """Return rows as one batch to train on, varied where the task does so.
+
+        A row's variation is a function of ``seed`` (which names run and update) and the row alone,
+        whatever the batch it comes in.
+        """
+        return self.collate(rows)
+
+    def named_rows(self) -> list[Row]:
+        """Return a row for the name of each class; none where names say nothing to the model."""
+        return []
+
     def logits(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the logits at each unit, of shape (units, classes)."""
         return self.read(model, self.hidden(model, batch))
@@ -266,4 +297,4 @@ class Task(ABC):
         )
 
 
-TASKS: Family[Task] = Family("fewtune.tasks", Task, "task", not_members=["outcomes"])
+TASKS: Family[Task] = Family("fewtune.tasks", Task, "task", not_members=["labels", "outcomes"])

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from fewtune.data.tokens import encode_inputs
-from fewtune.errors import DataError
-from fewtune.family import suggest
 from fewtune.models.classifier import Pooling, TextClassifier, own_pooling
 from fewtune.models.load import Source, load_encoder, load_tokenizer
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, Task, TaskSettings
+from fewtune.tasks.labels import label_number, ranked, without_targets
 
 __all__ = ["TextClassification"]
 
@@ -64,21 +63,16 @@ class TextClassification(Task):
         """Return the rows; texts longer than the model can take are cut on the right."""
         encoded = encode_inputs(self.tokenizer, [e.input for e in examples], self.max_length())
         return [
-            Row(example, e.ids, label=self._label(example))
+            Row(example, e.ids, label=label_number(example, self._number))
             for example, e in zip(examples, encoded, strict=True)
         ]
 
-    def _label(self, example: Example) -> int:
-        if example.target is None:
-            return -1
-        if example.target not in self._number:
-            raise DataError(
-                "a label that was trained",
-                f"{example.target!r}",
-                example.source,
-                suggest(example.target, self.labels),
-            )
-        return self._number[example.target]
+    def named_rows(self) -> list[Row]:
+        """Return a row for each label's name, unless some label is without letters."""
+        if not all(any(letter.isalpha() for letter in label) for label in self.labels):
+            return []
+        names = [label.replace("_", " ").replace("-", " ") for label in self.labels]
+        return self.encode([Example(name, None, f"label {name}") for name in names])
 
     def collate(self, rows: Sequence[Row]) -> Batch:
         """Return right-padded rows; the unit of a row is its class."""
@@ -107,22 +101,8 @@ class TextClassification(Task):
 
     def predict(self, model: nn.Module, examples: Sequence[Example]) -> list[dict[str, Any]]:
         """Return ``label`` and ``probability`` for each example, and the runner-up."""
-        blind = [Example(e.input, None, e.source, e.group) for e in examples]
-        rows = [Row(r.example, r.ids, label=0) for r in self.encode(blind)]
-        shares = self.outcomes(model, rows).probabilities
-        records = []
-        for example, row in zip(examples, shares, strict=True):
-            best, second = (-row).argsort()[:2]
-            records.append(
-                {
-                    "input": example.input,
-                    "label": self.labels[best],
-                    "probability": round(float(row[best]), 4),
-                    "second": self.labels[second],
-                    "second_probability": round(float(row[second]), 4),
-                }
-            )
-        return records
+        rows = [Row(r.example, r.ids, label=0) for r in self.encode(without_targets(examples))]
+        return ranked(examples, self.outcomes(model, rows).probabilities, self.labels)
 
     def describe(self) -> dict[str, Any]:
         """Return labels, pooling and length."""

@@ -71,7 +71,8 @@ def _batches(run: Training, numbers: Sequence[int]) -> list[Batch]:
     lengths = [row.length for row in mine]
     batches = []
     for places in chunks(range(len(mine)), lengths, run.plan.tokens_per_batch):
-        batch = run.task.collate([mine[i] for i in places]).to(run.device)
+        some = [mine[i] for i in places]
+        batch = run.task.training_batch(some, f"{run.seed}/{run.update}").to(run.device)
         for regularizer in run.regularizers:
             batch = regularizer.batch(run, batch)
         batches.append(replace(batch, weights=batch.weights * 0) if idle else batch)

@@ -88,7 +88,7 @@ class Run:
         return load_model(self.path)
 
     def predict(self, inputs: str | Sequence[str] | Sequence[Example]) -> Any:
-        """Return the model's answer to a text, or a list of answers to several.
+        """Return the model's answer to a text (or an image's path), or a list of several answers.
 
         Returns
         -------
