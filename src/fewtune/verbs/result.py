@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fewtune.data.formats.columns import IMAGE_SUFFIXES
 from fewtune.data.load import load
 from fewtune.errors import ModelError, RunError
 from fewtune.methods.base import METHODS
@@ -106,7 +107,9 @@ class Run:
         return answers[0] if single else answers
 
     def predict_file(self, path: str | Path, columns: dict[str, str] | None = None) -> list[Any]:
-        """Return one record per row of a file: its source and the answer."""
+        """Return one record per row of a file, or for an image itself: source and answer."""
+        if Path(path).suffix.lower() in IMAGE_SUFFIXES and Path(path).is_file():
+            return [{"source": str(path), **self.predict(str(path))}]
         if columns is None:
             # Rows to predict need not have the columns that only training reads.
             kept = self.plan.data.columns
