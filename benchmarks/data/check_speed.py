@@ -74,7 +74,8 @@ def main() -> None:
         slow = sorted(result["by_check"].items(), key=lambda item: -item[1])[:4]
         print(
             f"{result['rows']:>7,} rows: {result['seconds']:.1f} s "
-            f"({result['cpu_seconds']:.1f} s of CPU, load {result['load']:.1f}), peak {result['peak_mib']:.0f} MiB; "
+            f"({result['cpu_seconds']:.1f} s of CPU, load {result['load']:.1f}), "
+            f"peak {result['peak_mib']:.0f} MiB; "
             + ", ".join(f"{name} {seconds:.1f}" for name, seconds in slow),
             flush=True,
         )

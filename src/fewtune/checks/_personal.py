@@ -134,15 +134,18 @@ def find(text: str) -> list[Place]:
     if not digits and "@" not in text and "at" not in text:
         return []
     taken: list[Place] = []
-    _take(taken, text, "e-mail address", EMAIL, lambda match: True)
+    covered = bytearray(
+        len(text)
+    )  # characters that belong to a place; one for each is quick to ask
+    _take(taken, covered, text, "e-mail address", EMAIL, lambda match: True)
     if digits:
-        _take(taken, text, "IBAN", IBAN, None, _iban_end)
-        _take(taken, text, "card number", CARD, _is_card)
-        _take(taken, text, "social security number", SSN, _is_ssn)
-        _take(taken, text, "social security number", SSN_PLAIN, _is_called_ssn)
+        _take(taken, covered, text, "IBAN", IBAN, None, _iban_end)
+        _take(taken, covered, text, "card number", CARD, _is_card)
+        _take(taken, covered, text, "social security number", SSN, _is_ssn)
+        _take(taken, covered, text, "social security number", SSN_PLAIN, _is_called_ssn)
         for pattern in ADDRESSES:
-            _take(taken, text, "postal address", pattern, lambda match: True)
-        _take(taken, text, "phone number", PHONE, _is_phone)
+            _take(taken, covered, text, "postal address", pattern, lambda match: True)
+        _take(taken, covered, text, "phone number", PHONE, _is_phone)
     return sorted(taken, key=lambda place: place.start)
 
 
@@ -173,6 +176,7 @@ def mask(piece: str) -> str:
 
 def _take(
     taken: list[Place],
+    covered: bytearray,
     text: str,
     kind: str,
     pattern: re.Pattern[str],
@@ -184,8 +188,9 @@ def _take(
         end = end_of(match) if end_of is not None else match.end()
         if end <= match.start() or (holds is not None and not holds(match)):
             continue
-        if all(end <= p.start or match.start() >= p.end for p in taken):
+        if not any(covered[match.start() : end]):
             taken.append(Place(kind, match.start(), end))
+            covered[match.start() : end] = b"\1" * (end - match.start())
 
 
 ISSUED = re.compile(

@@ -16,7 +16,7 @@ from fewtune.records import Finding
 
 __all__ = ["Spelling", "slips"]
 
-SHORTEST = 5
+SHORTEST, LONGEST = 5, 40
 OFTEN = 10
 TIMES = 20
 """The frequent word comes at least ``OFTEN`` times and ``TIMES`` as often as the rare one."""
@@ -70,14 +70,21 @@ def slips(words: Lexicon) -> dict[str, str]:
     """Return rare words with the frequent word that each probably stands for, sorted."""
     from rapidfuzz.distance import DamerauLevenshtein
 
-    frequent = {w: n for w, n in words.words.items() if n >= OFTEN and len(w) >= SHORTEST}
+    frequent = {
+        w: n for w, n in words.words.items() if n >= OFTEN and SHORTEST <= len(w) <= LONGEST
+    }
     by_deletion: dict[str, list[str]] = defaultdict(list)
     for word in frequent:
         for short in _deletions(word):
             by_deletion[short].append(word)
     found: dict[str, str] = {}
     for word, n in sorted(words.words.items()):
-        if len(word) < SHORTEST or n > 3 or word in words.capitals or not word.isalpha():
+        if (
+            not SHORTEST <= len(word) <= LONGEST
+            or n > 3
+            or word in words.capitals
+            or not word.isalpha()
+        ):
             continue
         near = {c for short in _deletions(word) for c in by_deletion.get(short, ())} - {word}
         right = [

@@ -14,7 +14,7 @@ import typer
 from fewtune.checks.base import Context
 from fewtune.checks.run import Report, describe, run
 from fewtune.errors import DataError, FewtuneError
-from fewtune.records import Dataset, Example, Finding
+from fewtune.records import Dataset, Example, Finding, Shape
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -164,7 +164,7 @@ def _print(
         if found:
             console.print(f"\n{heading}", style=f"bold {COLOURS[severity]}", markup=False)
             for finding in found:
-                _print_finding(console, finding, examples)
+                _print_finding(console, finding, examples, rows.shape)
     console.print()
     for sentence in done:
         console.print(sentence, markup=False)
@@ -175,14 +175,16 @@ def _all(rows: Dataset, test: Dataset | None) -> list[Example]:
     return [*rows.examples, *(test.examples if test is not None else ())]
 
 
-def _print_finding(console: Console, finding: Finding, examples: Mapping[str, Example]) -> None:
+def _print_finding(
+    console: Console, finding: Finding, examples: Mapping[str, Example], shape: Shape
+) -> None:
     from rich.text import Text
 
     head = Text("  ")
     head.append(finding.check, style=COLOURS[finding.severity])
     console.print(head + Text(f"  {finding.evidence}"))
     for source in finding.rows[:ROWS_SHOWN] if finding.severity != "note" else ():
-        shown = _show(examples[source], finding.check) if source in examples else ""
+        shown = _show(examples[source], finding.check, shape) if source in examples else ""
         console.print(f"    {source}  {shown}", style="dim", markup=False)
     more = len(finding.rows) - ROWS_SHOWN
     if finding.severity != "note" and more > 0:
@@ -190,13 +192,13 @@ def _print_finding(console: Console, finding: Finding, examples: Mapping[str, Ex
     console.print(f"    → {finding.cure}.", markup=False)
 
 
-def _show(example: Example, check: str) -> str:
+def _show(example: Example, check: str, shape: Shape) -> str:
     """Return a row in one short line: what is asked and what is answered."""
     from fewtune.checks._personal import redact
-    from fewtune.checks._rows import quote
+    from fewtune.checks._rows import quote, written
 
     if check == "personal_data":
-        text = redact(example.text())[0]
+        text = redact(written(example, shape))[0]
         place = text.find("[")
         return quote(("…" if place > 30 else "") + text[max(0, place - 30) :], 70)
     asked = example.input
