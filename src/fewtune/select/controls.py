@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from fewtune.errors import PlanError
 from fewtune.family import suggest
-from fewtune.methods.head import Fitted, fit
+from fewtune.methods.probe import Fitted, fit
 from fewtune.select.material import Material
 from fewtune.tasks.base import Row
 from fewtune.tasks.outcomes import Outcomes, group_numbers
 
-__all__ = ["CONTROLS", "from_states", "frozen_head", "run"]
+__all__ = ["CONTROLS", "from_states", "run"]
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def run(material: Material, name: str) -> Outcomes:
     if name == "tfidf":
         return _tfidf(material)
     if name == "frozen":
-        fitted = frozen_head(material)
+        fitted = fit(material.known_states(names=False), material.folds())
         return from_states(material, fitted, material.states()[1], material.test)
     if name == "base":
         return material.task.outcomes(material.base(), material.test)
@@ -90,22 +90,6 @@ def _tfidf(material: Material) -> Outcomes:
     shares = np.zeros((len(material.test), len(material.task.labels)))
     shares[:, pipeline.classes_] = some
     return _outcomes(material, material.test, shares)
-
-
-def frozen_head(material: Material) -> Fitted:
-    """Return the head fitted on the frozen states of all known rows."""
-
-    def compute() -> Fitted:
-        known = material.known
-        return fit(
-            material.states()[0],
-            np.asarray([row.label for row in known], dtype=np.int64),
-            np.asarray([row.example.weight for row in known]),
-            material.folds(),
-            len(material.task.labels),
-        )
-
-    return material.once("frozen_head", compute)
 
 
 def from_states(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fewtune.measures.base import RowMeasure, row_measure
+from fewtune.methods.probe import MOST_FOR_CHOICE, States
 from fewtune.plan.plan import Plan
 from fewtune.records import Dataset
 from fewtune.tasks.base import Row, Task
@@ -75,19 +76,39 @@ class Material:
 
     def states(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the base's frozen states of the known rows and of the test rows."""
+        known, test, _ = self._states()
+        return known, test
+
+    def _states(self) -> tuple[NDArray[np.float32], ...]:
         from fewtune.methods.head import features
 
-        def compute() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            known = self.known
-            both = features(self.base(), self.task, [*known, *self.test])
-            return both[: len(known)], both[len(known) :]
+        def compute() -> tuple[NDArray[np.float32], ...]:
+            known, names = self.known, self.task.named_rows()
+            found = features(self.base(), self.task, [*known, *self.test, *names])
+            return tuple(np.split(found, [len(known), len(known) + len(self.test)]))
 
         return self.once("states", compute)
+
+    def known_states(self, *, names: bool) -> States:
+        """Return what a head is fitted on: frozen states of the known rows, train rows first.
+
+        Parameters
+        ----------
+        names
+            Whether the names of the classes may join, where they have any.
+        """
+        known, _, named = self._states()
+        return States(
+            rows=known,
+            truth=np.asarray([row.label for row in self.known], dtype=np.int64),
+            weights=np.asarray([row.example.weight for row in self.known]),
+            classes=len(self.task.labels),
+            names=named if names and len(named) else None,
+        )
 
     def folds(self) -> list[tuple[int, ...]]:
         """Return folds of the known rows; near-duplicates and groups stay in one fold."""
         from fewtune.data.split import folds
-        from fewtune.methods.head import MOST_FOR_CHOICE
 
         def compute() -> list[tuple[int, ...]]:
             k = 5 if len(self.places) <= MOST_FOR_CHOICE else 3

@@ -13,7 +13,8 @@ from fewtune.environment import seed_everything
 from fewtune.measures.base import RowMeasure
 from fewtune.measures.intervals import weights
 from fewtune.methods.base import METHODS, Method
-from fewtune.methods.head import Fitted, fit, install
+from fewtune.methods.head import install
+from fewtune.methods.probe import Fitted, fit
 from fewtune.plan.plan import Part, TrainingPlan, counts
 from fewtune.records import Score
 from fewtune.regularizers.base import REGULARIZERS
@@ -25,7 +26,7 @@ from fewtune.train.loop import train
 from fewtune.train.monitors.base import MONITORS, Evaluation
 from fewtune.train.run import Training
 
-__all__ = ["Trial", "choose", "solve_head", "train_candidate"]
+__all__ = ["Trial", "choose", "solve_head", "train_candidate", "train_head"]
 
 
 @dataclass
@@ -67,20 +68,12 @@ class Trial:
 def solve_head(material: Material) -> Trial:
     """Return the frozen base with a head fitted by a solver on the training rows."""
     began = time.monotonic()
-    known, _ = material.states()
-    train_states, validation_states = np.split(known, [len(material.train)])
-    fitted = fit(
-        train_states,
-        np.asarray([row.label for row in material.train], dtype=np.int64),
-        np.asarray([row.example.weight for row in material.train]),
-        _inner_folds(material),
-        len(material.task.labels),
-    )
-    validation = from_states(material, fitted, validation_states, material.validation)
-    method = METHODS.load("head")()
+    fitted = train_head(material)
+    states = material.states()[0][len(material.train) :]
+    validation = from_states(material, fitted, states, material.validation)
     return Trial(
         name="head",
-        method=method,
+        method=METHODS.load("head")(),
         model=material.base(),
         validation=validation,
         score=material.headline.of(validation),
@@ -89,10 +82,15 @@ def solve_head(material: Material) -> Trial:
     )
 
 
-def _inner_folds(material: Material) -> list[tuple[int, ...]]:
-    """Return the folds of the known rows, less the validation rows, which come last."""
-    most = len(material.train)
-    return [tuple(row for row in fold if row < most) for fold in material.folds()]
+def train_head(material: Material) -> Fitted:
+    """Return the head fitted on the training rows alone; its folds are those of all known rows."""
+
+    def compute() -> Fitted:
+        most = len(material.train)
+        folds = [[row for row in fold if row < most] for fold in material.folds()]
+        return fit(material.known_states(names=True).take(np.arange(most)), folds)
+
+    return material.once("train_head", compute)
 
 
 def train_candidate(material: Material, part: Part, training: TrainingPlan, name: str) -> Trial:
@@ -106,9 +104,7 @@ def train_candidate(material: Material, part: Part, training: TrainingPlan, name
     model = task.load_model()
     seed_everything(plan.seed)
     if hasattr(model, "head"):
-        fitted = solve_head(material).head
-        if fitted is not None:
-            install(model, fitted)
+        install(model, train_head(material))
     model = method.prepare(model, task)
     run = Training(
         stage=name,

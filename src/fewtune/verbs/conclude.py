@@ -10,12 +10,13 @@ import numpy as np
 
 from fewtune.measures.base import Evidence, score_all
 from fewtune.methods.head import install
+from fewtune.methods.probe import fit
 from fewtune.plan.plan import Part, TrainingPlan, counts
 from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
 from fewtune.select.material import Material
-from fewtune.select.trials import Trial, choose, solve_head, train_candidate
+from fewtune.select.trials import Trial, choose, solve_head, train_candidate, train_head
 from fewtune.select.verdict import decide
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.base import Row
@@ -167,7 +168,7 @@ def _finished(material: Material, chosen: Trial) -> Outcomes:
     a trained candidate stays as validation found it.
     """
     if chosen.head is not None:
-        chosen.head = controls.frozen_head(material)
+        chosen.head = fit(material.known_states(names=True), material.folds())
         install(chosen.model, chosen.head)
         return controls.from_states(material, chosen.head, material.states()[1], material.test)
     return material.task.outcomes(chosen.model, material.test)
@@ -187,11 +188,10 @@ def _evidence(
     at = _some(material.train, len(material.validation))
     if chosen.head is not None:
         # The head has seen the validation rows by now: the gap is that of the head that had not.
-        fitted = solve_head(material).head
-        if fitted is None:
-            raise TypeError("a solved head holds what was fitted")
         states = material.states()[0][at]
-        train = controls.from_states(material, fitted, states, [material.train[i] for i in at])
+        train = controls.from_states(
+            material, train_head(material), states, [material.train[i] for i in at]
+        )
     else:
         train = material.task.outcomes(chosen.model, [material.train[i] for i in at])
     ended = tuple(bool(sample["ended"]) for sample in samples.values())
