@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fewtune.errors import PlanError
 
-__all__ = ["Configured", "Family", "Options", "suggest"]
+__all__ = ["Configured", "Family", "Options", "module_help", "suggest"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean {near[0]}" if near else f"Choose one of {', '.join(names)}"
+
+
+def module_help(package: str, name: str) -> str:
+    """Return the first line of the docstring of a package's module, without importing it."""
+    source = resources.files(package).joinpath(f"{name}.py").read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    return docstring.split("\n", 1)[0]
 
 
 class Options(BaseModel):
@@ -116,9 +123,7 @@ class Family(Generic[T]):
 
     def help(self, name: str) -> str:
         """Return the first line of the docstring of the member's file, without importing it."""
-        source = resources.files(self.package).joinpath(f"{name}.py").read_text(encoding="utf-8")
-        docstring = ast.get_docstring(ast.parse(source)) or ""
-        return docstring.split("\n", 1)[0]
+        return module_help(self.package, name)
 
     def load(self, name: str) -> type[T]:
         """Return the class called ``name``, or the user's own class ``package.module:Class``.

@@ -204,13 +204,12 @@ def _show(example: Example, check: str, shape: Shape) -> str:
     asked = example.input
     if example.messages:
         asked = next((m.content for m in reversed(example.messages[:-1])), "")
-    if not asked:
-        return quote(example.target or "", 90)
-    if example.target is None:
-        return quote(asked, 90)
-    if len(example.target) <= 40 and "\n" not in example.target:
-        return f"{quote(asked, 70)} → {example.target}"
-    return f"{quote(asked, 45)} → {quote(example.target, 45)}"
+    answer = example.target or ""
+    if shape == "text":
+        return quote(answer, 90)
+    if len(answer) <= 40 and "\n" not in answer:
+        return f"{quote(asked, 70)} → {answer.strip() or '(nothing)'}"
+    return f"{quote(asked, 45)} → {quote(answer, 45)}"
 
 
 def _closing(report: Report, seconds: float) -> str:

@@ -1,12 +1,14 @@
-"""``fewtune demo``: the main job on the front-desk example, with a real model and no hub."""
+"""``fewtune demo``: the main job on the front-desk example, offline, with a real model."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from fewtune.cli.fit import run_and_show
+from fewtune.cli.options import Output
 from fewtune.errors import DataError
 from fewtune.family import suggest
 
@@ -18,13 +20,16 @@ DEMOS = {
 }
 
 
-def demo(kind: str, output: str) -> None:
+def demo(
+    kind: Annotated[str, typer.Argument(metavar="[text|chat]", help="Which example.")] = "text",
+    output: Output = None,
+) -> None:
     """Fit the example and show the verdict; the exit code is 0 whatever the verdict says."""
     if kind not in DEMOS:
         raise DataError("a demo", f"{kind!r}", cure=suggest(kind, DEMOS))
     data, test, model = DEMOS[kind]
     folder = _examples()
-    target = Path(output) if output else _free(Path("runs"), f"demo-{kind}")
+    target = output or _free(Path("runs"), f"demo-{kind}")
     typer.echo(f"fewtune fit {data} --test {test} --model {model} -o {target}", err=True)
     try:
         run_and_show(False, data=folder / data, test=folder / test, model=model, output=target)

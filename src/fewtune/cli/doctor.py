@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+from fewtune.cli.options import AsJson
+
 __all__ = ["doctor"]
 
 EXTRAS = {
@@ -22,7 +24,7 @@ EXTRAS = {
 }
 
 
-def doctor(as_json: bool) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Print the facts; exit code 1 where something that every fit needs is broken."""
     facts = _facts()
     if as_json:

@@ -1,4 +1,4 @@
-"""``fewtune fit``: progress on stderr, the verdict on stdout."""
+"""``fewtune fit``: fine-tune, measure against controls, and say ship or hold."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
+from fewtune.cli.options import AsJson, Columns, Data, Effort, Model, Output, Settings, Test
 from fewtune.cli.progress import Progress, console
 from fewtune.errors import PlanError
 
@@ -19,24 +20,28 @@ HOLD = 1
 
 
 def fit(
-    data: str,
-    model: str,
-    test: str,
-    columns: str,
-    plan_file: str,
-    effort: str,
-    settings: list[str],
-    seed: int,
-    output: str,
-    resume: bool,
-    as_json: bool,
+    data: Data,
+    model: Model = None,
+    test: Test = None,
+    columns: Columns = None,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", help="A plan file to carry out.")
+    ] = None,
+    effort: Effort = "quick",
+    settings: Settings = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of everything that is drawn; else the plan's.")
+    ] = None,
+    output: Output = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in -o.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Fit, show the verdict, and leave with 0 for ship and 1 for hold."""
+    """Fine-tune, measure against controls, and say ship or hold (exit code 0 or 1)."""
     from fewtune.data.load import parse_columns
     from fewtune.plan.plan import parse_settings, read
     from fewtune.store.runs import PLAN
 
-    kept = Path(output) / PLAN if resume and output else Path(plan_file) if plan_file else None
+    kept = output / PLAN if resume and output else plan_file
     if kept is not None and kept.exists() and not model:
         model = read(kept).model
     if not model:
@@ -45,13 +50,13 @@ def fit(
         as_json,
         data=data,
         model=model,
-        test=test or None,
+        test=test,
         columns=parse_columns(columns) if columns else None,
-        plan=Path(plan_file) if plan_file else None,
+        plan=plan_file,
         effort=known_effort(effort),
-        settings=parse_settings(settings),
-        seed=seed if seed >= 0 else None,
-        output=Path(output) if output else None,
+        settings=parse_settings(settings or []),
+        seed=seed,
+        output=output,
         resume=resume,
     )
 

@@ -1,27 +1,28 @@
-"""``fewtune plan``: what a fit would do, with reasons and counts."""
+"""``fewtune plan``: what a fit would do and why; nothing is trained."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from fewtune.cli.options import AsJson, Columns, Data, Effort, Output, Settings, Test
 from fewtune.errors import RunError
 
 __all__ = ["plan"]
 
 
 def plan(
-    data: str,
-    model: str,
-    test: str,
-    columns: str,
-    effort: str,
-    settings: list[str],
-    seed: int,
-    output: str,
-    as_json: bool,
+    data: Data,
+    model: Annotated[str, typer.Option("--model", "-m", help="Folder, hub id, builtin or minilm.")],
+    test: Test = None,
+    columns: Columns = None,
+    effort: Effort = "quick",
+    settings: Settings = None,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    output: Output = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the plan, or write it to a file that ``fit --plan`` carries out."""
     from fewtune.cli.fit import known_effort
@@ -29,24 +30,27 @@ def plan(
     from fewtune.plan.plan import counts, parse_settings
     from fewtune.verbs.fit import prepare
 
-    if output and Path(output).exists():
-        raise RunError("a new file", "one that exists", output, "Choose another with -o")
+    if output and output.exists():
+        raise RunError("a new file", "one that exists", str(output), "Choose another with -o")
     prepared = prepare(
         data,
         model,
-        test=test or None,
+        test=test,
         columns=parse_columns(columns) if columns else None,
         effort=known_effort(effort),
-        settings=parse_settings(settings),
+        settings=parse_settings(settings or []),
         seed=seed,
     )
     proposed, parts = prepared.plan, prepared.split
     if output:
         try:
-            Path(output).write_text(proposed.to_yaml(), encoding="utf-8")
+            output.write_text(proposed.to_yaml(), encoding="utf-8")
         except OSError as error:
             raise RunError(
-                "a file that can be written", error.strerror or str(error), output, "Choose another"
+                "a file that can be written",
+                error.strerror or str(error),
+                str(output),
+                "Choose another",
             ) from error
     told = counts(proposed.training, len(parts.train))
     judged = len(prepared.test) if prepared.test is not None else len(parts.test)

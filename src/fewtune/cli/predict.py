@@ -1,19 +1,29 @@
-"""``fewtune predict``: answers of a run's model, as text or as JSON lines."""
+"""``fewtune predict``: answer with the model of a run."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from fewtune.cli.options import Columns, Run
 from fewtune.errors import DataError, RunError
 
 __all__ = ["predict"]
 
 
-def predict(run: str, text: str, data: str, columns: str, output: str) -> None:
+def predict(
+    run: Run,
+    text: Annotated[str, typer.Option(help="One input.")] = "",
+    data: Annotated[str, typer.Option(help="A file of inputs, as fit takes them.")] = "",
+    columns: Columns = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="A new jsonl file; else the answers are printed.")
+    ] = "",
+) -> None:
     """Answer one text on stdout, or every row of a file as one JSON line each."""
     from fewtune.data.load import parse_columns
     from fewtune.verbs.result import open_run
