@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fewtune.checks._rows import question
 from fewtune.checks.base import Context
 
-__all__ = ["LeaveOneOut", "leave_one_out", "naive_bayes", "ridge", "word_vectors"]
+__all__ = ["LeaveOneOut", "distinct", "leave_one_out", "naive_bayes", "ridge", "word_vectors"]
 
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
@@ -64,12 +64,17 @@ def leave_one_out(context: Context) -> LeaveOneOut:
     return context.shared("leave_one_out", lambda: _leave_one_out(context))
 
 
-def _leave_one_out(context: Context) -> LeaveOneOut:
-    # A copy of a row would let it predict itself.
+def distinct(context: Context) -> dict[tuple[str, str], int]:
+    """Return the first row of each input and label: a copy would let a row predict itself."""
     first: dict[tuple[str, str], int] = {}
     for index, example in enumerate(context.data.examples):
         if example.target is not None:
             first.setdefault((" ".join(example.input.split()).lower(), example.target), index)
+    return first
+
+
+def _leave_one_out(context: Context) -> LeaveOneOut:
+    first = distinct(context)
     rows = np.array(list(first.values()), dtype=np.intp)
     labels = context.data.labels
     position = {label: i for i, label in enumerate(labels)}

@@ -40,10 +40,8 @@ class ChatTemplate(Check):
             if DOUBLED.match(text):
                 doubled.append(index)
             plain = squeeze(text)
-            turns = [(m.role, m.content) for m in example.messages] or [
-                ("user", example.input),
-                ("assistant", target),
-            ]
+            turns = [(m.role, m.content) for m in example.messages]
+            turns = turns or [("user", example.input), ("assistant", target)]
             for role in {r for r, content in turns if squeeze(content) not in plain}:
                 dropped[role].append(index)
         name = context.model.name
@@ -57,12 +55,13 @@ class ChatTemplate(Check):
                 "Choose a model whose template has this role, or fold its turns into user turns",
             )
         if endless:
+            end = quote(rendered[endless[0]][-60:])
             yield Finding(
                 "chat_template",
                 "error",
                 sources(context.data, endless),
-                f"Nothing follows the answer in the chat template of {name}, as rendered: "
-                f"{quote(rendered[endless[0]][-60:])}. A model tuned so never learns to stop.",
+                f"Nothing follows the answer in the chat template of {name}: {end}. "
+                "A model tuned so never learns to stop.",
                 "Choose a model whose template ends each answer with a token",
             )
         if doubled:

@@ -83,7 +83,7 @@ def _lonely(data: Dataset, sizes: Counter[str]) -> Iterable[Finding]:
         "error",
         sources(data, rows),
         f"{count(len(alone), 'class has', 'classes have')} a single row ({names}{more}): "
-        "it cannot both teach and judge.",
+        "one row cannot both teach and judge.",
         "Add rows of the class, or take it out",
     )
 

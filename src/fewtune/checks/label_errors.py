@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from fewtune.checks._features import LeaveOneOut, leave_one_out
+from fewtune.checks._features import LeaveOneOut, distinct, leave_one_out
 from fewtune.checks._rows import count, quote, share, sources
 from fewtune.checks.base import Check, Context
 from fewtune.records import Finding
@@ -39,10 +39,13 @@ class LabelErrors(Check):
         """Return the suspects, the most suspicious first, or a note that the check abstains."""
         if len(context.data.labels) < 2:
             return
+        rows = len(distinct(context))
+        if rows < FEWEST_ROWS:
+            yield _abstention(f"{count(rows, 'distinct row')}, fewer than {FEWEST_ROWS}", context)
+            return
         held_out = leave_one_out(context)
-        rows = len(held_out.rows)
         if not _knows(held_out):
-            yield _abstention(held_out, context)
+            yield _abstention(_too_little(held_out), context)
             return
         found = suspects(held_out)
         if not len(found):
@@ -76,25 +79,18 @@ def _above_chance(held_out: LeaveOneOut) -> float:
 
 
 def _knows(held_out: LeaveOneOut) -> bool:
-    return (
-        len(held_out.rows) >= FEWEST_ROWS
-        and held_out.accuracy >= KNOWS
-        and _above_chance(held_out) >= KNOWS_ABOVE_CHANCE
-    )
+    return held_out.accuracy >= KNOWS and _above_chance(held_out) >= KNOWS_ABOVE_CHANCE
 
 
-def _abstention(held_out: LeaveOneOut, context: Context) -> Finding:
-    rows = len(held_out.rows)
-    if rows < FEWEST_ROWS:
-        reason = f"{count(rows, 'distinct row')} of at least {FEWEST_ROWS}"
-    else:
-        reason = (
-            f"{held_out.method} is right about {share(held_out.accuracy, 1)} of the rows left out"
-        )
-        if held_out.accuracy < KNOWS:
-            reason += f", less than {share(KNOWS, 1)}"
-        else:
-            reason += f", which is too close to chance with {len(held_out.labels)} classes"
+def _too_little(held_out: LeaveOneOut) -> str:
+    """Return why the classifier's word counts for nothing."""
+    right = f"{held_out.method} is right about {share(held_out.accuracy, 1)} of the rows left out"
+    if held_out.accuracy < KNOWS:
+        return f"{right}, less than {share(KNOWS, 1)}"
+    return f"{right}, which is too close to chance with {len(held_out.labels)} classes"
+
+
+def _abstention(reason: str, context: Context) -> Finding:
     cure = "Read a sample of the labels yourself"
     if context.model is None:
         cure += ", or give --model: its embeddings may know more"

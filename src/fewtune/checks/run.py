@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fewtune.checks._rows import count
 from fewtune.checks.base import CHECKS, Check, Context
 from fewtune.records import Dataset, Finding
 
@@ -110,6 +111,6 @@ _KINDS: dict[str, str] = {
 def describe(data: Dataset) -> str:
     """Return in one line what a file was read as: rows, shape, classes."""
     kind = _KINDS[data.shape]
-    labels = f" in {len(data.labels)} classes" if data.labels else ""
-    rows = "1 row" if len(data) == 1 else f"{len(data):,} rows"
-    return f"{data.name}: {rows} of {kind}{labels}"
+    classes = len([label for label in data.labels if label.strip()])
+    labels = f" in {count(classes, 'class', 'classes')}" if data.labels else ""
+    return f"{data.name}: {count(len(data), 'row')} of {kind}{labels}"

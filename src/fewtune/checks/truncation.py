@@ -84,6 +84,6 @@ def _lengths(data: Dataset) -> Finding:
         (data.examples[longest].source,),
         f"Half of the rows have {count(ordered[len(ordered) // 2], 'character')} or fewer, the "
         f"longest {ordered[-1]:,} ({data.examples[longest].source}): about "
-        f"{max(1, round(ordered[-1] / 4)):,} tokens in English.",
+        f"{count(max(1, round(ordered[-1] / 4)), 'token')} in English.",
         "Give --model to count its own tokens",
     )
