@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,13 +115,19 @@ def test_the_verbs_are_there_and_a_wrong_name_is_an_attribute_error():
 
 
 def test_help_answers_at_once():
-    """Under 0.3 s, the best of five: what is slower was not our doing but the machine's."""
+    """Under 0.3 s of processor time, the best of five: waiting for a busy machine is not ours."""
     call = [sys.executable, "-c", "from fewtune.cli.main import main; main(['--help'])"]
     taken = []
     for _ in range(5):
-        began = time.perf_counter()
+        before = os.times()
         done = subprocess.run(call, capture_output=True, text=True)
-        taken.append(time.perf_counter() - began)
+        after = os.times()
+        taken.append(
+            after.children_user
+            - before.children_user
+            + after.children_system
+            - before.children_system
+        )
         assert done.returncode == 0
         assert "fit" in done.stdout
         if taken[-1] < 0.3:

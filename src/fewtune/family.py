@@ -7,19 +7,18 @@ nothing is imported until a member is used. A user's own member joins as ``packa
 
 from __future__ import annotations
 
-import ast
 import difflib
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fewtune.errors import PlanError
+from fewtune.listing import module_help, module_names
 
-__all__ = ["Configured", "Family", "Options", "module_help", "suggest"]
+__all__ = ["Configured", "Family", "Options", "suggest"]
 
 T = TypeVar("T")
 
@@ -39,13 +38,6 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean {near[0]}" if near else f"Choose one of {', '.join(names)}"
-
-
-def module_help(package: str, name: str) -> str:
-    """Return the first line of the docstring of a package's module, without importing it."""
-    source = resources.files(package).joinpath(f"{name}.py").read_text(encoding="utf-8")
-    docstring = ast.get_docstring(ast.parse(source)) or ""
-    return docstring.split("\n", 1)[0]
 
 
 class Options(BaseModel):
@@ -117,9 +109,7 @@ class Family(Generic[T]):
 
     def names(self) -> list[str]:
         """Return the members' names, sorted, without importing any."""
-        files = (entry.name for entry in resources.files(self.package).iterdir())
-        stems = {name.removesuffix(".py") for name in files if name.endswith(".py")}
-        return sorted(s for s in stems - self._skip if not s.startswith("_"))
+        return [name for name in module_names(self.package) if name not in self._skip]
 
     def help(self, name: str) -> str:
         """Return the first line of the docstring of the member's file, without importing it."""

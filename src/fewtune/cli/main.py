@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from fewtune.errors import FewtuneError
-from fewtune.family import module_help
+from fewtune.listing import module_help
 
 __all__ = ["VERBS", "app", "main"]
 
