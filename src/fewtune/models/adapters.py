@@ -1,4 +1,4 @@
-"""Low-rank adapters inside a model: the only file that imports peft.
+"""Low-rank adapters and prefixes inside a model: the only file that imports peft.
 
 Adapters are injected in place, so the model keeps its class, its ``generate`` and its names; files
 are written as peft writes them, and ``PeftModel.from_pretrained`` reads them.
@@ -15,8 +15,24 @@ from typing import Any
 from torch import Tensor, nn
 
 from fewtune.errors import ModelError
+from fewtune.models.bottleneck import Bottleneck
+from fewtune.models.prefix import Prefix, flat
 
-__all__ = ["adapted", "adapter_names", "add_lora", "disabled", "load_lora", "save_lora"]
+__all__ = [
+    "FILE",
+    "PROMPT",
+    "adapted",
+    "adapter_names",
+    "add_lora",
+    "disabled",
+    "load_lora",
+    "save_lora",
+    "save_prefix",
+]
+
+FILE = "adapter_model.safetensors"
+PROMPT = "prompt_embeddings"
+"""What peft calls the values of a prefix in a file."""
 
 PREFIX = "base_model.model."
 """What peft puts before every name in an adapter file."""
@@ -131,7 +147,7 @@ def save_lora(model: nn.Module, config: Any, folder: Path, base: str) -> None:
     if isinstance(config.target_modules, set):
         config.target_modules = sorted(config.target_modules)
     config.save_pretrained(str(folder))
-    save_file(named, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_file(named, folder / FILE, metadata={"format": "pt"})
 
 
 def load_lora(model: nn.Module, folder: Path) -> Any:
@@ -142,10 +158,42 @@ def load_lora(model: nn.Module, folder: Path) -> Any:
     config = LoraConfig.from_pretrained(str(folder))
     config.inference_mode = False
     _inject(config, model)
-    state = load_file(folder / "adapter_model.safetensors")
+    state = load_file(folder / FILE)
     named = {name.removeprefix(PREFIX): value for name, value in state.items()}
     set_peft_model_state_dict(model, named)
     return config
+
+
+def save_prefix(found: list[Prefix], folder: Path, base: str, kind: str) -> None:
+    """Write prefixes as ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+    Parameters
+    ----------
+    found
+        The prefixes, first layer first.
+    folder
+        Where to.
+    base
+        What another machine would load the base model by.
+    kind
+        PEFT's name of the task.
+    """
+    from peft import PrefixTuningConfig
+    from safetensors.torch import save_file
+
+    heads, tokens, width = found[0].key.shape
+    config = PrefixTuningConfig(
+        task_type=kind,
+        num_virtual_tokens=tokens,
+        num_layers=len(found),
+        num_attention_heads=heads,
+        token_dim=heads * width,
+        num_transformer_submodules=1,
+        base_model_name_or_path=base,
+        inference_mode=True,
+    )
+    config.save_pretrained(str(folder))
+    save_file({PROMPT: flat(found)}, folder / FILE, metadata={"format": "pt"})
 
 
 @contextmanager
@@ -154,13 +202,18 @@ def disabled(model: nn.Module) -> Iterator[None]:
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    own = [module for module in model.modules() if isinstance(module, Bottleneck | Prefix)]
     for layer in layers:
         layer.enable_adapters(False)
+    for module in own:
+        module.enabled = False
     try:
         yield
     finally:
         for layer in layers:
             layer.enable_adapters(True)
+        for module in own:
+            module.enabled = True
 
 
 def adapted(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Callable[[], Tensor]]]:

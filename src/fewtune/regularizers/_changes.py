@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from fewtune.models.adapters import adapted
-from fewtune.regularizers._start import holding
 from fewtune.regularizers.base import Running
+from fewtune.regularizers.reference import holding
 
 __all__ = ["Changes"]
 

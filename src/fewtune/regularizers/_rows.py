@@ -20,8 +20,8 @@ from fewtune.data.tokens import IGNORED, encode_supervised
 from fewtune.errors import DataError
 from fewtune.family import Options
 from fewtune.records import Example
-from fewtune.regularizers._start import holding
 from fewtune.regularizers.base import Running
+from fewtune.regularizers.reference import holding
 from fewtune.tasks.base import Row, inference
 from fewtune.tasks.generation import Generation
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fewtune.data.batches import chunks
-from fewtune.regularizers._start import start_logits
 from fewtune.regularizers.base import Running
+from fewtune.regularizers.reference import start_logits
 from fewtune.tasks.base import Batch, Row
 from fewtune.tasks.generation import Generation
 

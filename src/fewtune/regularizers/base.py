@@ -123,4 +123,6 @@ class Regularizer(Configured):
         """Clean up after the last update."""
 
 
-REGULARIZERS: Family[Regularizer] = Family("fewtune.regularizers", Regularizer, "regularizer")
+REGULARIZERS: Family[Regularizer] = Family(
+    "fewtune.regularizers", Regularizer, "regularizer", not_members=["reference"]
+)

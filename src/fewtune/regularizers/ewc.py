@@ -13,8 +13,8 @@ from fewtune.errors import PlanError
 from fewtune.models.adapters import adapted
 from fewtune.regularizers._changes import NO_BASE, Changes
 from fewtune.regularizers._rows import RowOptions, rows_to_protect
-from fewtune.regularizers._start import holding
 from fewtune.regularizers.base import Regularizer, Running
+from fewtune.regularizers.reference import holding
 from fewtune.tasks.base import Row
 
 __all__ = ["Ewc"]

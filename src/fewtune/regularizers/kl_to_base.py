@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fewtune.data.batches import chunks
 from fewtune.regularizers._rows import RowOptions, how_many, rows_to_protect
-from fewtune.regularizers._start import start_logits
 from fewtune.regularizers.base import Regularizer, Running
+from fewtune.regularizers.reference import start_logits
 from fewtune.tasks.base import Row
 
 __all__ = ["KlToBase"]
@@ -71,7 +71,7 @@ class KlToBase(Regularizer):
         count = how_many(self.options.dose, run.plan.batch_size, run.seed, run.update, "kl")
         draw = random.Random(f"{run.seed}/kl/{run.update}")
         drawn = draw.sample(range(len(self._pool)), min(count, len(self._pool)))
-        processes = run.accelerator.num_processes
+        processes: int = run.accelerator.num_processes
         mine = drawn[run.accelerator.process_index :: processes]
         if not mine:
             return None

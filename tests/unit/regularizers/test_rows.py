@@ -16,8 +16,8 @@ from fewtune.methods.base import trained_state
 from fewtune.models.load import Source
 from fewtune.records import Example
 from fewtune.regularizers._rows import RowOptions, base_samples, how_many
-from fewtune.regularizers._start import holding
 from fewtune.regularizers.base import REGULARIZERS
+from fewtune.regularizers.reference import holding
 from fewtune.tasks.base import TaskSettings
 from fewtune.tasks.generation import Generation
 from fewtune.tasks.text_classification import TextClassification
