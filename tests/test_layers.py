@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOMS = (
-    "errors records family environment data checks augmentations models tasks methods "
+    "errors records listing family environment data checks augmentations models tasks methods "
     "regularizers measures plan train select store report update serve verbs integrations cli"
 ).split()
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "fewtune"
