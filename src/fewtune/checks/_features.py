@@ -57,9 +57,9 @@ def leave_one_out(context: Context) -> LeaveOneOut:
     """Return out-of-fold label probabilities for labelled text, one row left out at a time.
 
     With a model that embeds, ridge regression on its embeddings; else multinomial naive Bayes on
-    TF-IDF of words and characters. Both leave a row out in closed form and refit nothing:
-    on Banking77 with 10% flipped labels naive Bayes ranks them better than five-fold logistic
-    regression on the same features, in a hundredth of its time (``benchmarks/data``).
+    TF-IDF of words and characters. Both leave a row out in closed form and refit nothing.
+    ``python -m benchmarks.data.check_labels`` measures both; five-fold logistic regression on the
+    same features, tried once (Banking77, one seed), found no more flips and took 43 s, not 0.1 s.
     """
     return context.shared("leave_one_out", lambda: _leave_one_out(context))
 
