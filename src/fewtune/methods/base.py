@@ -19,9 +19,11 @@ __all__ = [
     "METHODS",
     "Method",
     "load_head",
+    "load_tensors",
     "own_head",
     "refuse_more",
     "save_head",
+    "save_tensors",
     "top_blocks",
     "trained_state",
 ]
@@ -132,11 +134,39 @@ def refuse_more(option: str, wanted: int, there: int) -> None:
 
 def save_head(model: Any, folder: Path) -> None:
     """Write a classifier's head; a model without one (generation) writes nothing."""
+    if hasattr(model, "head"):
+        save_tensors(model.head.state_dict(), folder / HEAD_FILE)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors by name as safetensors."""
     from safetensors.torch import save_file
 
-    if hasattr(model, "head"):
-        state = {n: v.detach().cpu().contiguous() for n, v in model.head.state_dict().items()}
-        save_file(state, folder / HEAD_FILE, metadata={"format": "pt"})
+    state = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    save_file(state, path, metadata={"format": "pt"})
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file by name.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found: dict[str, Tensor] = load_file(path)
+        return found
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise ModelError(
+            "the trained part of this run",
+            str(error).split("\n", 1)[0],
+            str(path),
+            "The file is missing or damaged: fit again",
+        ) from error
 
 
 def load_head(model: Any, folder: Path) -> None:
@@ -147,15 +177,12 @@ def load_head(model: Any, folder: Path) -> None:
     ModelError
         If the file is missing, damaged or of another shape.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     if not hasattr(model, "head"):
         return
     path = folder / HEAD_FILE
     try:
-        model.head.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError, json.JSONDecodeError) as error:
+        model.head.load_state_dict(load_tensors(path))
+    except RuntimeError as error:
         raise ModelError(
             "the classification head of this run",
             str(error).split("\n", 1)[0],
