@@ -178,6 +178,8 @@ class Task(ABC):
 
     name: ClassVar[str]
     shapes: ClassVar[frozenset[Shape]]
+    kinds: ClassVar[tuple[str, ...]]
+    """Kinds of model that it can tune, as ``models.load.model_kind`` names them."""
     headline: ClassVar[str]
     """Name of the measure that decides."""
 

@@ -26,6 +26,7 @@ class Generation(Task):
 
     name = "generation"
     shapes = frozenset({"prompt", "chat", "text"})
+    kinds = ("causal",)
     headline = "loss_per_byte"
 
     def __init__(

@@ -27,6 +27,7 @@ class ImageClassification(Task):
 
     name = "image_classification"
     shapes = frozenset({"labelled_image"})
+    kinds = ("image",)
     headline = "accuracy"
 
     def __init__(

@@ -24,6 +24,7 @@ class TextClassification(Task):
 
     name = "text_classification"
     shapes = frozenset({"labelled_text"})
+    kinds = ("text", "causal")
     headline = "accuracy"
 
     def __init__(

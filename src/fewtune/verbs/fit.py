@@ -17,7 +17,14 @@ from fewtune.data.load import load
 from fewtune.data.split import split as split_rows
 from fewtune.environment import bf16_is_native, describe, device_name, seed_everything
 from fewtune.errors import DataError, FewtuneError, PlanError, RunError
-from fewtune.models.load import Source, fingerprint, parameter_count, resolve
+from fewtune.models.load import (
+    Source,
+    fingerprint,
+    parameter_count,
+    read_config,
+    require,
+    resolve,
+)
 from fewtune.plan.plan import Effort, Plan, counts, read
 from fewtune.plan.rules import propose
 from fewtune.records import Dataset, Split
@@ -101,6 +108,8 @@ def prepare(
             "Leave task.name out, or name other columns with --columns",
         )
     refuse_unfit(given)
+    task = TASKS.load(given.task.name)
+    require(source, read_config(source), task.kinds, given.task.name.replace("_", " "))
     parts = split_rows(
         rows,
         test=given.data.test_share,
