@@ -146,8 +146,8 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     save_file(state, path, metadata={"format": "pt"})
 
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file by name.
+def load_tensors(path: Path, what: str = "the trained part of this run") -> dict[str, Tensor]:
+    """Return the tensors of a file by name; ``what`` they are is for the error.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         return found
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise ModelError(
-            "the trained part of this run",
+            what,
             str(error).split("\n", 1)[0],
             str(path),
             "The file is missing or damaged: fit again",
@@ -179,12 +179,12 @@ def load_head(model: Any, folder: Path) -> None:
     """
     if not hasattr(model, "head"):
         return
-    path = folder / HEAD_FILE
+    path, what = folder / HEAD_FILE, "the classification head of this run"
     try:
-        model.head.load_state_dict(load_tensors(path))
+        model.head.load_state_dict(load_tensors(path, what))
     except RuntimeError as error:
         raise ModelError(
-            "the classification head of this run",
+            what,
             str(error).split("\n", 1)[0],
             str(path),
             "The file is missing or damaged: fit again",
