@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from scipy.stats import binomtest
 
 from fewtune.measures.base import Evidence, Measure
-from fewtune.measures.intervals import bootstrap
 from fewtune.records import Score
 
 __all__ = ["EndsByItself"]
@@ -22,8 +21,7 @@ class EndsByItself(Measure):
         """Return the share, or ``None`` where nothing was sampled."""
         if not evidence.ended:
             return None
-        ended = np.asarray(evidence.ended, dtype=float)
-        value, low, high = bootstrap(
-            lambda weights: weights @ ended / weights.sum(axis=1), np.arange(len(ended)), seed=seed
-        )
-        return self.named(value, low, high, len(ended))
+        count, ended = len(evidence.ended), sum(evidence.ended)
+        # Wilson's interval: a bootstrap of answers that all end has no width, however few they are.
+        bounds = binomtest(ended, count).proportion_ci(0.95, method="wilson")
+        return self.named(ended / count, float(bounds.low), float(bounds.high), count)
