@@ -1,0 +1,178 @@
+"""The dial, the one-standard-error rule and the verdict, worked out by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from outcomes import classified, generated
+from trainings import TwoParameters, TwoParameterTask, training
+
+from fewtune.measures.base import row_measure
+from fewtune.plan.plan import Plan
+from fewtune.records import Score
+from fewtune.select.dial import turn
+from fewtune.select.material import Material
+from fewtune.select.trials import Trial, choose
+from fewtune.select.verdict import decide
+
+
+def material(headline, validation=(), **settings):
+    task = SimpleNamespace(headline=headline) if isinstance(headline, str) else headline
+    heard = []
+    journal = SimpleNamespace(write=lambda kind, *a, **values: heard.append((kind, values)))
+    made = Material(
+        plan=Plan(model="none").changed(settings), task=task, data=None, train=(),
+        validation=validation, test=(), places=(), journal=journal, folder=None, accelerator=None,
+    )  # fmt: skip
+    made.heard = heard
+    return made
+
+
+# The dial: from w = (1, 0) to w = (-1, 2), so at alpha w = (1 - 2 alpha, 2 alpha).
+
+
+def dialled(tmp_path, points, dial):
+    task = TwoParameterTask()
+    rows = task.rows(*points)
+    made = material(task, rows, **{"select.dial": dial})
+    run = training(task, TwoParameters(), rows, tmp_path)
+    run.start = {"w": torch.tensor([1.0, 0.0])}
+    run.best = {"w": torch.tensor([-1.0, 2.0])}
+    return turn(made, run), run.model.w.tolist(), made.heard
+
+
+def test_the_dial_stands_where_validation_is_best(tmp_path):
+    """(10, 3) is yes up to alpha 0.71, (10, -3) is no from 0.38 on: both only in the middle."""
+    found, w, heard = dialled(tmp_path, [(10, 3, 1), (10, -3, 0)], [0.25, 0.5, 0.75])
+    assert found.alpha == 0.5
+    assert w == pytest.approx([0.0, 1.0])
+    curve = {values["alpha"]: values["value"] for _, values in heard}
+    assert curve == {0.25: 0.5, 0.5: 1.0, 0.75: 0.5, 1.0: 0.5}
+    assert [values["alpha"] for _, values in heard if values["chosen"]] == [0.5]
+    assert found.outcomes.predicted.tolist() == [1, 0]
+
+
+def test_of_equally_good_blends_the_one_with_the_lower_loss(tmp_path):
+    """(-1, 1) is yes from alpha 0.25 on, and ever more surely: the dial stays at 1."""
+    found, w, _ = dialled(tmp_path, [(-1, 1, 1)], [0.5, 0.75])
+    assert found.alpha == 1.0
+    assert w == pytest.approx([-1.0, 2.0])
+
+
+def test_the_dial_may_go_back_to_the_base(tmp_path):
+    found, w, _ = dialled(tmp_path, [(1, -1, 1), (1, -2, 1)], [0.0, 0.5])
+    assert found.alpha == 0.0
+    assert w == pytest.approx([1.0, 0.0])
+
+
+# One standard error
+
+
+def trial(name, outcomes, headline="accuracy"):
+    return Trial(name, None, None, outcomes, row_measure(headline).of(outcomes), 1.0)
+
+
+def right(count, of=40):
+    """Return outcomes whose first ``count`` rows are right."""
+    truth = [0] * of
+    return classified(truth, [0] * count + [1] * (of - count))
+
+
+def test_the_cheapest_within_one_standard_error_of_the_best():
+    """Of 40 rows, 30 and 28 right, nested: behind 2/40 = 0.05, its error sqrt(2)/40 ≈ 0.0345."""
+    made = material("accuracy", validation=range(40))
+    chosen, reason = choose(made, [trial("cheap", right(28)), trial("dear", right(30))])
+    assert chosen.name == "dear"
+    assert "no cheaper candidate is within one standard error" in reason
+    # 30 and 29: behind 1/40 = 0.025, its error sqrt(1 · 39/40)/40 ≈ 0.0247: still more.
+    # Rows on which they differ both ways widen the error: 29 of other rows is within.
+    other = classified([0] * 40, [1] * 5 + [0] * 29 + [1] * 6)
+    chosen, reason = choose(made, [trial("cheap", other), trial("dear", right(30))])
+    assert chosen.name == "cheap"
+    assert "dear is ahead by 0.0250 ± " in reason
+    error = float(reason.split("± ")[1].split(" ")[0])
+    # 5 rows for one, 4 for the other: variance (9 - 1/40) / 40².
+    assert error == pytest.approx(np.sqrt(9 - 1 / 40) / 40, rel=0.08)
+
+
+def test_where_lower_is_better_too():
+    made = material("loss_per_byte", validation=range(30))
+    draw = np.random.default_rng(0)
+    base = draw.normal(2.0, 0.5, 30)
+    # Behind by 0.01 on average, with a standard error of 0.2 / sqrt(30) = 0.037.
+    near = base + 0.01 + 0.2 * (-1.0) ** np.arange(30)
+    far = base + 0.5
+    names = {
+        "near": trial("near", generated(near, [1] * 30), "loss_per_byte"),
+        "far": trial("far", generated(far, [1] * 30), "loss_per_byte"),
+        "best": trial("best", generated(base, [1] * 30), "loss_per_byte"),
+    }
+    assert choose(made, [names["far"], names["near"], names["best"]])[0].name == "near"
+    assert choose(made, [names["far"], names["best"]])[0].name == "best"
+
+
+def test_the_cheaper_of_two_equals_and_the_only_one():
+    made = material("accuracy", validation=range(40))
+    chosen, _ = choose(made, [trial("cheap", right(30)), trial("dear", right(30))])
+    assert chosen.name == "cheap"
+    chosen, reason = choose(made, [trial("only", right(3))])
+    assert (chosen.name, reason) == ("only", "best accuracy on the 40 validation rows")
+
+
+# The verdict
+
+
+def score(value, low, high, direction="higher", unit="share", n=100):
+    name = "accuracy" if direction == "higher" else "loss_per_byte"
+    return Score(name, value, low, high, n, direction, unit)
+
+
+HIGHER = score(0.9, 0.85, 0.95)
+LOWER = score(1.0, 0.9, 1.1, "lower", "nats/byte")
+
+
+def test_ships_what_is_clearly_better_than_every_control():
+    verdict = decide(HIGHER, {"majority": score(0.5, 0.4, 0.6), "tfidf": score(0.1, 0.01, 0.2)}, "")
+    assert verdict.decision == "ship"
+    assert len(verdict.reasons) == 2
+    assert all(reason.startswith("better than") for reason in verdict.reasons)
+    assert "+10.0 points of accuracy, 95% interval [+1.0, +20.0], 100 rows" in verdict.reasons[1]
+    assert verdict.cures == ()
+
+
+def test_lower_is_better_for_losses():
+    better = score(-0.3, -0.4, -0.2, "lower", "nats/byte")
+    worse = score(0.3, 0.2, 0.4, "lower", "nats/byte")
+    assert decide(LOWER, {"base": better}, "").decision == "ship"
+    assert decide(LOWER, {"base": worse}, "").decision == "hold"
+
+
+def test_one_control_that_is_not_beaten_holds():
+    verdict = decide(HIGHER, {"majority": score(0.5, 0.4, 0.6), "tfidf": score(-0.1, -0.2, 0)}, "")
+    assert verdict.decision == "hold"
+    assert verdict.reasons[1].startswith("not better than TF-IDF")
+    assert verdict.cures == (
+        "Use TF-IDF with logistic regression itself, or bring more training rows",
+    )
+
+
+def test_better_but_not_surely_says_how_many_rows_would_tell():
+    """Gain 0.05, half width 0.1, 100 rows: 100 · (1.4 · 0.1 / 0.05)² = 784, rounded up 790."""
+    verdict = decide(HIGHER, {"frozen": score(0.05, -0.05, 0.15)}, "")
+    assert verdict.decision == "hold"
+    assert verdict.reasons[0].startswith("not surely better than the frozen base")
+    assert verdict.cures[0].startswith("About 790 test rows")
+    assert decide(HIGHER, {"frozen": score(0.05, -0.05, 0.15)}, "", more_data=False).cures == ()
+
+
+def test_an_interval_that_touches_zero_does_not_ship():
+    assert decide(HIGHER, {"frozen": score(0.05, 0.0, 0.1)}, "").decision == "hold"
+    nan = float("nan")
+    assert decide(HIGHER, {"frozen": score(nan, nan, nan)}, "").decision == "hold"
+
+
+def test_without_controls_nothing_is_proved():
+    assert decide(HIGHER, {}, "").decision == "hold"

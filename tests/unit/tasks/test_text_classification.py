@@ -1,0 +1,99 @@
+"""A sentence state does not depend on its neighbours; labels are numbered by name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import made_data
+import numpy as np
+import pytest
+import torch
+
+from fewtune.errors import DataError
+from fewtune.models.load import resolve
+from fewtune.records import Example
+from fewtune.tasks.base import TaskSettings, inference
+from fewtune.tasks.outcomes import group_numbers
+from fewtune.tasks.text_classification import TextClassification
+
+LABELS = ("billing", "booking", "results")
+ROWS = [Example(t, label, f"made:{i}") for i, (t, label) in enumerate(made_data.labelled(3))]
+
+
+def make(encoder, **settings):
+    return TextClassification(resolve(str(encoder)), TaskSettings(**settings), labels=LABELS)
+
+
+def states(task, rows):
+    model = task.load_model()
+    with inference(model):
+        return task.hidden(model, task.collate(rows))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+def test_a_state_is_that_of_the_row_alone(encoder, pooling):
+    task = make(encoder, pooling=pooling)
+    rows = task.encode(ROWS)
+    assert len({row.length for row in rows}) > 1
+    together = states(task, rows)
+    alone = torch.cat([states(task, [row]) for row in rows])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert torch.allclose(together.norm(dim=1), torch.ones(len(rows)), atol=1e-5)
+
+
+def test_pooling_by_hand(encoder):
+    row = make(encoder).encode(ROWS[:1])[0]
+    model = make(encoder).load_model()
+    with torch.no_grad():
+        tokens = model.encoder(input_ids=torch.tensor([row.ids])).last_hidden_state[0]
+    expected = {"mean": tokens.mean(dim=0), "first": tokens[0], "last": tokens[-1]}
+    for pooling, state in expected.items():
+        found = states(make(encoder, pooling=pooling), [row])[0]
+        assert torch.allclose(found, state / state.norm(), atol=1e-5)
+
+
+def test_the_models_own_pooling_is_taken(encoder, tmp_path):
+    folder = tmp_path / "declared"
+    shutil.copytree(encoder, folder)
+    assert make(folder).pooling == "mean"
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+    assert make(folder).pooling == "first"
+    assert make(folder, pooling="last").pooling == "last"
+
+
+def test_classes_are_numbered_in_the_order_of_the_labels(encoder):
+    rows = make(encoder).encode(ROWS)
+    assert [LABELS[row.label] for row in rows] == [row.example.target for row in rows]
+
+
+def test_a_label_that_was_never_trained_is_named(encoder):
+    with pytest.raises(DataError, match="'bilings'") as refused:
+        make(encoder).encode([Example("a", "bilings", "made:7")])
+    assert refused.value.where == "made:7"
+    assert "Did you mean billing" in str(refused.value)
+
+
+def test_long_texts_are_cut_at_the_limit(encoder):
+    long = Example("clinic " * 300, "billing", "made:1")
+    assert make(encoder).encode([long])[0].length == 128
+    assert make(encoder, max_length=9).encode([long])[0].length == 9
+
+
+def test_probabilities_sum_to_one_and_the_answer_is_the_largest(encoder):
+    task = make(encoder)
+    model = task.load_model()
+    torch.nn.init.normal_(model.head.weight)
+    found = task.outcomes(model, task.encode(ROWS))
+    assert found.probabilities.sum(axis=1) == pytest.approx(np.ones(len(ROWS)))
+    right = found.probabilities[range(len(ROWS)), found.truth]
+    assert found.losses == pytest.approx(-np.log(right), rel=1e-5)
+    answers = task.predict(model, ROWS)
+    assert [a["label"] for a in answers] == [LABELS[i] for i in found.predicted]
+    for answer in answers:
+        assert answer["probability"] >= answer["second_probability"]
+
+
+def test_rows_of_a_group_share_its_number():
+    assert group_numbers(["x", "", "y", "x", ""]).tolist() == [0, 1, 2, 0, 3]
