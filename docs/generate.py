@@ -1,4 +1,4 @@
-"""Write the generated parts of the documents: families' members, verbs' options, plan's settings.
+"""Write the generated parts of the documents: members, options, settings, measured figures.
 
     python docs/generate.py            write what has changed
     python docs/generate.py --check    write nothing; exit code 1 where a page is out of date
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +51,8 @@ def pages() -> dict[Path, str]:
 
             lines += ["", "### Settings of the plan", "", *_settings(Plan)]
         made[path] = _between(path, "\n".join(lines))
+    readme = DOCS.parent / "README.md"
+    made[readme] = _between(readme, "\n".join(_measured()))
     return made
 
 
@@ -215,7 +218,8 @@ def _verb(name: str) -> Iterator[str]:
 
     from fewtune.cli.main import app
 
-    command = typer.main.get_command(app).commands.get(name)  # type: ignore[attr-defined]
+    group: Any = typer.main.get_command(app)
+    command = group.get_command(None, name)
     if command is None:
         yield f"`fewtune {name}` is not a command of this version yet."
         return
@@ -230,11 +234,79 @@ def _verb(name: str) -> Iterator[str]:
     yield from _table(("option", "meaning"), rows) if rows else ["No options."]
 
 
+RESULTS = "benchmarks/data/results"
+
+
+def _measured() -> list[str]:
+    """Return the table of figures, read from the results that the benchmarks wrote."""
+    speed = {record["rows"]: record for record in _results("check_speed")}
+    personal = _results("check_personal")["unread"]
+    text = re.findall(r"\((\d+) of (\d+)\)", personal["text"])
+    (found, there), (right, named) = text
+    flipped = _results("check_labels")
+    bank = next(r for r in flipped if r["set"] == "Banking77" and r["seed"] == 0)
+    desk = [r for r in flipped if r["set"] == "front desk"]
+    copies = [
+        record
+        for part in ("planted", "planted front desk")
+        for record in _results("check_planted")[part]
+        if record["check"] == "exact_duplicates"
+    ]
+    rows = [
+        (
+            f"all checks without a model, {size:,} rows",
+            f"{speed[size]['cpu_seconds']:.1f} s of processor time, "
+            f"{speed[size]['peak_mib']:,.0f} MiB",
+            "check_speed",
+        )
+        for size in sorted(speed)
+    ]
+    rows += [
+        (
+            f"personal data, {personal['sentences']} sentences not used in making the patterns",
+            f"{found} of {there} pieces found {_share(personal['recall'])}; "
+            f"{right} of {named} finds right {_share(personal['precision'])}",
+            "check_personal",
+        ),
+        *(
+            (
+                f"copies planted in {record['set']}",
+                f"found {_share(record['recall'], whole=True)}, {record['wrong']} wrong",
+                "check_planted",
+            )
+            for record in copies
+        ),
+        (
+            f"{bank['set']}, {bank['rows']:,} rows, a tenth of the labels flipped (seed 0)",
+            f"{bank['named']:,} rows named as label errors, {bank['right']:,} of them flipped",
+            "check_labels",
+        ),
+        (
+            f"the front-desk set, a tenth of the labels flipped ({len(desk)} seeds)",
+            f"abstains, and says so, in {sum(r['abstains'] for r in desk)} of {len(desk)}",
+            "check_labels",
+        ),
+    ]
+    linked = [(what, figure, f"[{name}]({RESULTS}/{name}.json)") for what, figure, name in rows]
+    return _table(("what", "figure", "from"), linked)
+
+
+def _results(name: str) -> Any:
+    path = DOCS.parent / RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["results"]
+
+
+def _share(figures: list[float], whole: bool = False) -> str:
+    """Return the interval of a share, and the share before it where asked."""
+    value, low, high = (f"{100 * figure:.3g}%" for figure in figures)
+    return f"{value} [{low}, {high}]" if whole else f"[{low}, {high}]"
+
+
 def main() -> int:
     """Write the pages that have changed, or only say which; return the exit code."""
     stale = {p: t for p, t in pages().items() if p.read_text(encoding="utf-8") != t}
     for path, text in stale.items():
-        print(f"{path.relative_to(DOCS)}")
+        print(path.relative_to(DOCS.parent))
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")
     return 1 if stale and "--check" in sys.argv else 0
