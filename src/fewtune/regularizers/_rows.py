@@ -21,7 +21,7 @@ from fewtune.errors import DataError
 from fewtune.family import Options
 from fewtune.records import Example
 from fewtune.regularizers.base import Running
-from fewtune.regularizers.reference import holding
+from fewtune.regularizers.reference import at_base
 from fewtune.tasks.base import Row, inference
 from fewtune.tasks.generation import Generation
 
@@ -170,7 +170,7 @@ def _draw_all(
     generator = torch.Generator().manual_seed(run.seed)
     ends = torch.tensor(task.end_ids)
     most = max(1, task.budget(run.model) // length)
-    with holding(run.model, run.start), inference(run.model), task.autocast():
+    with at_base(run), inference(run.model), task.autocast():
         for size in sorted({len(prompt) for prompt in prompts}):
             places = [i for i, prompt in enumerate(prompts) if len(prompt) == size]
             for start in range(0, len(places), most):

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from fewtune.data.batches import chunks
 from fewtune.regularizers.base import Running
-from fewtune.regularizers.reference import start_logits
+from fewtune.regularizers.reference import base_logits
 from fewtune.tasks.base import Batch, Row
 from fewtune.tasks.generation import Generation
 
-__all__ = ["TokenWeights", "ends", "start_losses"]
+__all__ = ["TokenWeights", "base_losses", "ends"]
 
 
 def _units(row: Row) -> list[int]:
@@ -32,14 +32,14 @@ def ends(run: Running, row: Row) -> Tensor:
     return torch.isin(torch.tensor(_units(row)), known)
 
 
-def start_losses(run: Running) -> list[Tensor]:
-    """Return the start's loss in nats at each unit of every training row, on the CPU."""
+def base_losses(run: Running) -> list[Tensor]:
+    """Return the base's loss in nats at each unit of every training row, on the CPU."""
     found: list[Tensor] = [torch.empty(0)] * len(run.rows)
     lengths = [row.length for row in run.rows]
     for places in chunks(range(len(run.rows)), lengths, run.task.budget(run.model)):
         rows = [run.rows[i] for i in places]
         batch = run.task.collate(rows).to(run.device)
-        losses = run.task.losses(start_logits(run, batch), batch).cpu()
+        losses = run.task.losses(base_logits(run, batch), batch).cpu()
         sizes = [len(_units(row)) for row in rows]
         for place, part in zip(places, torch.split(losses, sizes), strict=True):
             found[place] = part.clone()

@@ -25,7 +25,7 @@ class Running(Protocol):
     rows: Sequence[Row]
     """The training rows."""
     start: dict[str, Tensor]
-    """Trainable parameters as they were before the first update, by name."""
+    """Trainable parameters as they were before the first update, by name; see ``reference``."""
     optimizer: Any
     accelerator: Any
     """Number of processes, this one's number, and what they do together."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from fewtune.data.batches import chunks
 from fewtune.regularizers._rows import RowOptions, how_many, rows_to_protect
 from fewtune.regularizers.base import Regularizer, Running
-from fewtune.regularizers.reference import start_logits
+from fewtune.regularizers.reference import base_logits
 from fewtune.tasks.base import Row
 
 __all__ = ["KlToBase"]
@@ -33,15 +33,12 @@ class KlToBaseOptions(RowOptions):
 class KlToBase(Regularizer):
     """Adds weight · mean KL(base‖tuned) over protected rows to the loss of every update.
 
-    The strongest single guard that we measured (see ``benchmarks/training``). The base is the model
-    as it was before the first update, whole distributions of it, for every method that starts from
-    it. For a classifier the protected rows are the training inputs.
+    The strongest single guard that we measured (see ``benchmarks/training``). What is compared are
+    whole distributions, whatever the method. For a classifier the protected rows are the training
+    inputs.
     """
 
     Options = KlToBaseOptions
-    refuses = {  # noqa: RUF012
-        "prefix": "the model begins with a random prefix, which is not the base",
-    }
 
     def start(self, run: Running) -> None:
         """Draw or read the protected rows; keep the base's answers if they fit."""
@@ -54,7 +51,7 @@ class KlToBase(Regularizer):
 
     def _answers(self, run: Running, rows: Sequence[Row]) -> Tensor:
         """Return the base's log-probabilities at each unit of ``rows``."""
-        return start_logits(run, run.task.collate(rows).to(run.device)).log_softmax(dim=-1)
+        return base_logits(run, run.task.collate(rows).to(run.device)).log_softmax(dim=-1)
 
     def _all_answers(self, run: Running) -> list[Tensor]:
         found: list[Tensor] = [torch.empty(0)] * len(self._pool)

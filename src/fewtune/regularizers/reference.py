@@ -1,9 +1,10 @@
-"""The model as it was before the first update: for a method that starts from the base, the base."""
+"""The base, seen through the model that is being trained: its start, what was added left out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from fewtune.regularizers.base import Running
 from fewtune.tasks.base import Batch, inference
 
-__all__ = ["holding", "start_logits"]
+__all__ = ["at_base", "base_logits", "holding"]
 
 
 @contextmanager
@@ -32,9 +33,27 @@ def holding(model: nn.Module, state: Mapping[str, Tensor]) -> Iterator[None]:
             parameters[name].data = value
 
 
-def start_logits(run: Running, batch: Batch) -> Tensor:
-    """Return the start's logits at each unit, in float32, without gradient and without dropout."""
-    with holding(run.model, run.start), inference(run.model), run.task.autocast():
+@contextmanager
+def at_base(run: Running) -> Iterator[None]:
+    """Let the model be the base inside the ``with`` block.
+
+    That is its start. A part beside the base that has a say from the start, such as a prefix, bears
+    a switch named ``enabled`` and is switched off.
+    """
+    beside: list[Any] = [m for m in run.model.modules() if getattr(m, "enabled", False) is True]
+    for part in beside:
+        part.enabled = False
+    try:
+        with holding(run.model, run.start):
+            yield
+    finally:
+        for part in beside:
+            part.enabled = True
+
+
+def base_logits(run: Running, batch: Batch) -> Tensor:
+    """Return the base's logits at each unit, in float32, without gradient and without dropout."""
+    with at_base(run), inference(run.model), run.task.autocast():
         found = run.task.logits(run.model, batch).float()
     # A copy made out here may take part in a graph, which an inference tensor may not.
     with torch.no_grad():

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 
 from fewtune.family import Options
-from fewtune.regularizers._tokens import TokenWeights, ends, start_losses
+from fewtune.regularizers._tokens import TokenWeights, base_losses, ends
 from fewtune.regularizers.base import Regularizer, Running
 from fewtune.tasks.base import Batch
 
@@ -34,7 +34,7 @@ class TokenMask(Regularizer):
 
     def start(self, run: Running) -> None:
         """Measure the base's surprise at every supervised token, once."""
-        losses = start_losses(run)
+        losses = base_losses(run)
         ordered = torch.cat(losses).sort().values
         # The largest loss that is still trained; equals of it are trained too.
         bound = ordered[max(0, len(ordered) - 1 - int(self.options.share * len(ordered)))]

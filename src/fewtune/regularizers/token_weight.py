@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fewtune.family import Options
-from fewtune.regularizers._tokens import TokenWeights, ends, start_losses
+from fewtune.regularizers._tokens import TokenWeights, base_losses, ends
 from fewtune.regularizers.base import Regularizer, Running
 from fewtune.tasks.base import Batch, inference
 
@@ -51,7 +51,7 @@ class TokenWeight(Regularizer):
         if self.options.kind == "eaft":
             self._fixed = TokenWeights(run.rows, [(~kept).float() for kept in keep])
             return
-        losses = start_losses(run)
+        losses = base_losses(run)
         if self.options.per == "row":
             losses = [loss.mean().expand(len(loss)) for loss in losses]
             median = float(np.median([float(loss[0]) for loss in losses]))

@@ -121,6 +121,7 @@ def train_candidate(material: Material, part: Part, training: TrainingPlan, name
         accelerator=material.accelerator,
         regularizers=[REGULARIZERS.load(r.name)(r.options) for r in plan.regularizers],
         monitors=[MONITORS.load(m.name)(m.options) for m in plan.monitors],
+        validation=material.validation,
     )
     train(run)
     best = run.best_evaluation

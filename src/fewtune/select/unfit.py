@@ -61,19 +61,22 @@ def _refuse_regularizers(plan: Plan, method: Method) -> None:
     owners = []
     for part in plan.regularizers:
         regularizer = REGULARIZERS.load(part.name)(part.options)
-        if part.name in method.refuses:
-            raise PlanError(
-                f"regularizers that go with method {plan.method.name}",
-                f"{part.name}: {method.refuses[part.name]}",
-                "regularizers",
-                "Leave one of the two out",
-            )
+        _refuse_pair(plan.method.name, part.name, method.refuses.get(part.name))
+        for other in (plan.method.name, *(p.name for p in plan.regularizers)):
+            _refuse_pair(other, part.name, regularizer.refuses.get(other))
         if plan.task.name not in regularizer.tasks:
             raise PlanError(
                 f"regularizers for {plan.task.name}",
                 f"{part.name}, which is for {', '.join(sorted(regularizer.tasks))}",
                 "regularizers",
                 "Leave it out",
+            )
+        if regularizer.unfit(plan.task.name):
+            raise PlanError(
+                f"options of regularizer {part.name} that go with {plan.task.name}",
+                regularizer.unfit(plan.task.name),
+                "regularizers",
+                "Set them, or leave it out",
             )
         owners += [part.name] if regularizer.owns_update else []
     if len(owners) > 1:
@@ -82,4 +85,14 @@ def _refuse_regularizers(plan: Plan, method: Method) -> None:
             " and ".join(owners),
             "regularizers",
             "Keep one of them",
+        )
+
+
+def _refuse_pair(one: str, regularizer: str, why: str | None) -> None:
+    if why:
+        raise PlanError(
+            f"regularizers that go with {one}",
+            f"{regularizer}: {why}",
+            "regularizers",
+            "Leave one of the two out",
         )

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from fewtune.data.batches import chunks
 from fewtune.family import Options
-from fewtune.regularizers.reference import holding, start_logits
+from fewtune.regularizers.reference import at_base, base_logits
 from fewtune.tasks.base import Row, inference
 from fewtune.train.monitors._probes import Probes, forgotten, general_rows, spread
 from fewtune.train.monitors.base import GO, Advice, Evaluation, Monitor
@@ -107,7 +107,7 @@ class ForgettingBudget(Monitor):
         if not hasattr(self, "_base"):
             self._probes = Probes(run.task, self.options.probes) if self.options.probes else None
             self._general = general_rows(run.task, self.options.paragraphs)
-            with holding(run.model, run.start):
+            with at_base(run):
                 self._base = self._observed(run)
         right, losses = self._observed(run)
         found: dict[str, float] = {}
@@ -144,7 +144,7 @@ def _divergence(run: Any, rows: Sequence[Row]) -> tuple[float, float]:
     lengths = [row.length for row in rows]
     for places in chunks(range(len(rows)), lengths, run.task.budget(run.model)):
         batch = run.task.collate([rows[i] for i in places]).to(run.device)
-        base = start_logits(run, batch).log_softmax(dim=-1)
+        base = base_logits(run, batch).log_softmax(dim=-1)
         with inference(run.model), run.task.autocast():
             tuned = run.task.logits(run.model, batch).float().log_softmax(dim=-1)
             found.append((base.exp() * (base - tuned)).sum(dim=-1).double().cpu())
