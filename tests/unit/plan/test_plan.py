@@ -1,0 +1,372 @@
+"""Plans: YAML both ways, all faults at once, counts told beforehand, every key at work."""
+
+from __future__ import annotations
+
+import made_data
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from trainings import TwoParameters, TwoParameterTask, training
+
+from fewtune.errors import PlanError
+from fewtune.methods.base import METHODS
+from fewtune.models.load import resolve
+from fewtune.plan.plan import (
+    Part,
+    Plan,
+    TrainingPlan,
+    counts,
+    known_keys,
+    parse_settings,
+    read,
+)
+from fewtune.plan.rules import propose, task_for
+from fewtune.records import Dataset, Example
+from fewtune.tasks.base import TaskSettings
+from fewtune.tasks.generation import Generation
+from fewtune.tasks.text_classification import TextClassification
+from fewtune.train.loop import train
+
+
+@given(
+    st.floats(1e-7, 1), st.integers(1, 10**6), st.lists(st.sampled_from(["head", "full"])),
+    st.dictionaries(st.sampled_from(["text", "label"]), st.text(min_size=1, max_size=5)),
+    st.sampled_from(["linear", "cosine", "constant"]), st.text(max_size=20),
+)  # fmt: skip
+def test_yaml_both_ways(rate, updates, rungs, columns, schedule, reason):
+    plan = Plan(model="m", reasons={"method.name": reason})
+    plan.training.learning_rate, plan.training.updates = rate, updates
+    plan.training.schedule = schedule
+    plan.select.rungs = rungs
+    plan.data.columns = columns
+    plan.regularizers = [Part(name="l1", options={"strength": rate})]
+    assert Plan(**yaml.safe_load(plan.to_yaml())) == plan
+
+
+def test_a_file_is_read_as_it_was_written(tmp_path):
+    plan = Plan(model="a/b", method=Part(name="lora", options={"rank": 4}))
+    (tmp_path / "plan.yaml").write_text(plan.to_yaml())
+    assert read(tmp_path / "plan.yaml") == plan
+
+
+def test_settings_are_read_as_yaml():
+    pairs = ["training.learning_rate=1e-4", "a=true", "b=[1, 2]", "c=", "d=5", "e=west=east",
+             "f=1.0", "g={name: sam}", "h=one", "i='3'"]  # fmt: skip
+    assert parse_settings(pairs) == {
+        "training.learning_rate": 1e-4, "a": True, "b": [1, 2], "c": None, "d": 5,
+        "e": "west=east", "f": 1.0, "g": {"name": "sam"}, "h": "one", "i": "3",
+    }  # fmt: skip
+    for wrong in ("training", "=3", " =3"):
+        with pytest.raises(PlanError, match="key=value"):
+            parse_settings([wrong])
+
+
+def test_changes_say_who_made_them_and_leave_the_rest():
+    plan = Plan(model="m", reasons={"training.updates": "a rule", "method.name": "a rule"})
+    changed = plan.changed({"training.updates": 7, "method.options.rank": 3})
+    assert (changed.training.updates, changed.method.options) == (7, {"rank": 3})
+    assert changed.reasons == {
+        "training.updates": "set by the user", "method.name": "a rule",
+        "method.options.rank": "set by the user",
+    }  # fmt: skip
+    assert plan.training.updates == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("training.lerning_rate", "Did you mean training.learning_rate"),
+        ("learning_rate", "Did you mean training.learning_rate"),
+        ("trainig", "Did you mean training"),
+        ("select.batch_size", "Did you mean training.batch_size"),
+        ("max_lenght", "Did you mean task.max_length"),
+        ("qqqq", "See fewtune plan for all settings"),
+    ],
+)
+def test_an_unknown_key_has_its_nearest_told(key, said):
+    with pytest.raises(PlanError) as refused:
+        Plan(model="m").changed({key: {"x": 1} if key == "trainig" else 1})
+    assert f"{key} is unknown ({said})" in str(refused.value)
+
+
+# Counts
+
+
+def test_counts_by_hand():
+    """100 rows in updates of 8: 13 an epoch. 60 updates, 7 evaluations: every 9, so 7 of them."""
+    plan = TrainingPlan(updates=60, batch_size=8, evaluations=7, warmup=0.1)
+    found = counts(plan, 100)
+    assert (found.updates_per_epoch, found.evaluate_every, found.evaluations) == (13, 9, 7)
+    assert found.warmup_updates == 6
+    assert found.epochs == pytest.approx(60 / 13)
+    assert "60 updates (4.6 epochs), warm-up 6, 7 evaluations (every 9 updates)" in found.sentence()
+    assert counts(TrainingPlan(updates=10, batch_size=64), 5).updates_per_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"updates": 9, "evaluations": 10}, "at most one evaluation an update"),
+        ({"updates": 1, "evaluations": 1, "warmup": 0.9}, "a warm-up that ends"),
+    ],
+)
+def test_a_plan_that_would_never_evaluate_or_never_warm_up_is_refused(settings, words):
+    with pytest.raises(PlanError, match=words):
+        counts(TrainingPlan(**settings), 50)
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 64), st.floats(0, 0.9))
+def test_counts_hold_for_any_plan_that_is_taken(rows, updates, size, warmup):
+    for evaluations in {1, min(10, updates), updates}:
+        plan = TrainingPlan(
+            updates=updates, batch_size=size, evaluations=evaluations, warmup=warmup
+        )
+        try:
+            found = counts(plan, rows)
+        except PlanError:
+            assert round(warmup * updates) >= updates
+            continue
+        done = [u for u in range(1, updates + 1) if u % found.evaluate_every == 0 or u == updates]
+        assert len(done) == found.evaluations <= evaluations
+        assert found.warmup_updates < updates
+
+
+# Rules
+
+
+def dataset(shape, count=200):
+    if shape == "labelled_text":
+        rows = [Example(t, label, f"r:{i}") for i, (t, label) in
+                enumerate(made_data.labelled(count // 3))]  # fmt: skip
+    else:
+        rows = [Example(a, b, f"r:{i}") for i, (a, b) in enumerate(made_data.prompts(count))]
+    return Dataset(tuple(rows), shape, "made")
+
+
+@pytest.mark.parametrize("effort", ["quick", "normal", "thorough"])
+@pytest.mark.parametrize("shape", ["labelled_text", "prompt"])
+@pytest.mark.parametrize("parameters", [300_000, 22_000_000, 7_000_000_000])
+@pytest.mark.parametrize("rows", [12, 300, 100_000])
+def test_what_the_rules_propose_can_be_carried_out(shape, parameters, effort, rows):
+    plan = propose(dataset(shape), rows, model="m", parameters=parameters, effort=effort, seed=4)
+    assert plan.task.name == task_for(shape)
+    assert counts(plan.training, rows).evaluations >= 1
+    assert Plan(**yaml.safe_load(plan.to_yaml())) == plan
+    assert {"task.name", "method.name", "training.learning_rate", "training.updates"} <= set(
+        plan.reasons
+    )
+    assert set(plan.reasons) <= set(known_keys())
+    assert plan.seed == 4
+    method = METHODS.load(plan.method.name)()
+    assert plan.training.learning_rate == method.rates(parameters)[1]
+
+
+# Every key changes behaviour: here, or in the test that is named.
+
+ELSEWHERE = {
+    "version": "refused when unknown: test_the_version_is_the_one_known",
+    "model": "end_to_end/test_verbs: a plan is carried out without --model",
+    "effort": "test_what_the_rules_propose_can_be_carried_out; a record once a plan is made",
+    "seed": "trajectory: dropout; split and order below",
+    "data.columns": "end_to_end/test_verbs: columns given by name",
+    "data.test": "test_keys_of_data",
+    "data.test_share": "test_keys_of_data",
+    "data.validation_share": "test_keys_of_data",
+    "data.by_time": "test_keys_of_data",
+    "task.name": "end_to_end/test_bad_input: a task for other rows",
+    "task.flip": "unit/tasks/test_image_classification",
+    "task.crop": "unit/tasks/test_image_classification",
+    "task.rotation": "unit/tasks/test_image_classification",
+    "task.color": "unit/tasks/test_image_classification",
+    "method.name": "end_to_end/test_fit_folder: head, lora, full",
+    "method.options": "unit/methods/test_saving: rank, rslora, dora",
+    "regularizers": "end_to_end/test_bad_input: NaN while training",
+    "monitors": "test_keys_of_selection_and_monitors",
+    "select.rungs": "end_to_end/test_fit_folder: a lone candidate",
+    "select.rates": "test_keys_of_selection_and_monitors",
+    "select.dial": "unit/select/test_choice; end_to_end/test_verbs",
+    "select.samples": "end_to_end/test_fit_folder: 4 rows answered",
+    "controls": "test_keys_of_selection_and_monitors",
+    "reasons": "end_to_end/test_fit_folder: kept in plan.yaml and read by the report",
+}
+POINTS = [(1, 2, 1), (2, -1, 0), (-1, 1, 1), (3, 1, 1), (-2, -2, 0), (4, 1, 0)]
+
+
+def trained(tmp_path, **settings):
+    """Return what a training shows: weights, updates told, evaluations, and what it left."""
+    task, heard = TwoParameterTask(), []
+    tmp_path.mkdir(exist_ok=True)
+    run = training(
+        task, TwoParameters(0.5, 0.5), task.rows(*POINTS), tmp_path,
+        **{"updates": 8, "batch_size": 4, "evaluations": 2, "learning_rate": 0.05, **settings},
+    )  # fmt: skip
+    run.journal.listeners.append(heard.append)
+    batches = []
+    collate = task.collate
+    task.collate = lambda rows: batches.append(len(rows)) or collate(rows)
+    train(run)
+    return {
+        "weights": run.model.w.tolist(),
+        "steps": sum(event.kind == "step" for event in heard),
+        "evaluations": sum(event.kind == "evaluation" for event in heard),
+        "batches": batches,
+        "checkpoint": run.folder.exists(),
+    }
+
+
+LOOP = {
+    "training.learning_rate": (0.1, "weights"),
+    "training.updates": (9, "steps"),
+    "training.batch_size": (3, "batches"),
+    "training.tokens_per_batch": (4, "batches"),
+    "training.warmup": (0.5, "weights"),
+    "training.schedule": ("constant", "weights"),
+    "training.clip": (0.01, "weights"),
+    "training.evaluations": (8, "evaluations"),
+    "training.checkpoint_seconds": (0, "checkpoint"),
+}
+
+
+@pytest.mark.parametrize("key", LOOP)
+def test_keys_of_the_loop(tmp_path, key):
+    value, shown = LOOP[key]
+    usual = trained(tmp_path / "usual")
+    assert usual == trained(tmp_path / "again"), "two equal trainings differ"
+    changed = trained(tmp_path / "changed", **{key.split(".")[1]: value})
+    assert changed[shown] != usual[shown]
+
+
+ROW = Example("name: Cotto, food: thai", "Cotto serves thai food.", "made:1")
+
+
+def test_keys_of_the_task(causal_lm, encoder):
+    def generation(**settings):
+        return Generation(resolve(str(causal_lm)), TaskSettings(**settings), "prompt")
+
+    def classification(**settings):
+        task = TextClassification(resolve(str(encoder)), TaskSettings(**settings), labels=["a"])
+        return task, task.load_model()
+
+    assert generation().max_length() == 128
+    assert generation(max_length=20).max_length() == 20
+    cut = generation(max_length=20, truncation="left").encode([ROW])[0]
+    assert cut.length == 20
+    assert generation(max_length=20, truncation="right").encode([ROW])[0].ids != cut.ids
+    assert generation(max_new_tokens=3).max_new_tokens == 3
+    assert classification()[0].pooling == "mean"
+    assert classification(pooling="first")[1].pooling == "first"
+    rates = {m.p for m in classification(dropout=0.3)[1].modules() if type(m).__name__ == "Dropout"}
+    assert rates == {0.3}
+
+
+def test_label_smoothing_and_weight_decay_act_in_training(tmp_path, causal_lm):
+    """On one model: the loss told grows by smoothing, matrices shrink by decay."""
+
+    def first_loss_and_norm(smoothing, decay):
+        task = Generation(
+            resolve(str(causal_lm)), TaskSettings(label_smoothing=smoothing), "prompt"
+        )
+        heard = []
+        run = training(
+            task, task.load_model(), task.encode([ROW]), tmp_path, updates=2, batch_size=1,
+            weight_decay=decay, learning_rate=0.05,
+        )  # fmt: skip
+        run.journal.listeners.append(heard.append)
+        train(run)
+        norm = sum(float(p.detach().norm()) for p in run.model.parameters() if p.ndim > 1)
+        return [e.values["loss"] for e in heard if e.kind == "step"][1], norm
+
+    loss, norm = first_loss_and_norm(0.0, 0.0)
+    assert first_loss_and_norm(0.2, 0.0)[0] != pytest.approx(loss, rel=1e-4)
+    assert first_loss_and_norm(0.0, 0.5)[1] < norm
+
+
+def test_keys_of_data(data_folder, encoder, tmp_path):
+    import fewtune
+
+    def rows(**settings):
+        test = settings.pop("data.test", None)
+        made = fewtune.prepare(
+            data_folder / "labelled.csv", str(encoder), test=test, settings=settings
+        )
+        judged = made.test if made.test is not None else made.split.test
+        return len(made.split.train), len(made.split.validation), len(judged)
+
+    usual = rows()
+    assert rows(**{"data.test_share": 0.4})[2] > usual[2]
+    assert rows(**{"data.validation_share": 0.5})[1] > usual[1]
+    assert rows(**{"data.test": data_folder / "labelled_test.csv"})[2] == 30
+    dated = made_data.write_csv(
+        tmp_path / "dated.csv",
+        [(t, label, f"2024-01-{1 + i % 28:02}") for i, (t, label) in
+         enumerate(made_data.labelled(20, seed=1))],
+        ("text", "label", "time"),
+    )  # fmt: skip
+    made = fewtune.prepare(dated, str(encoder), settings={"data.by_time": True})
+    newest = max(made.data[i].time for i in made.split.train)
+    assert all(made.data[i].time >= newest for i in made.split.test)
+    made = fewtune.prepare(dated, str(encoder))
+    newest = max(made.data[i].time for i in made.split.train)
+    assert not all(made.data[i].time >= newest for i in made.split.test)
+    assert fewtune.prepare(dated, str(encoder), seed=1).split != made.split
+
+
+def test_keys_of_selection_and_monitors(data_folder, causal_lm, tmp_path):
+    """Rates make further candidates, a monitor stops them, and without a control nothing ships."""
+    import json
+
+    import fewtune
+
+    run = fewtune.fit(
+        data_folder / "prompts.jsonl",
+        str(causal_lm),
+        settings={
+            "select.rates": [1e-3], "select.samples": 0, "training.updates": 8,
+            "training.evaluations": 8, "monitors": [{"name": "early_stopping",
+            "options": {"patience": 1, "least": 1e6}}], "controls": [], "training.learning_rate": 0.5,
+            "training.precision": "float32",
+        },
+        output=tmp_path / "run",
+    )  # fmt: skip
+    journal = [json.loads(line) for line in (run.path / "journal.jsonl").read_text().splitlines()]
+    stages = {event["stage"] for event in journal if event["kind"] == "step"}
+    assert stages == {"full", "full@0.001"}
+    assert {e["values"]["action"] for e in journal if e["kind"] == "monitor"} == {"stop"}
+    assert sum(event["kind"] == "step" for event in journal) < 16
+    assert run.verdict.decision == "hold"
+    assert run.controls == {}
+    assert "ends_by_itself" not in run.scores
+
+
+def test_precision_decides_what_the_forward_pass_computes_in(data_folder, causal_lm, tmp_path):
+    import fewtune
+    from fewtune.verbs.fit import _task
+
+    def kind(precision):
+        made = fewtune.prepare(
+            data_folder / "prompts.jsonl", str(causal_lm),
+            settings={"training.precision": precision},
+        )  # fmt: skip
+        task = _task(made)
+        with task.autocast():
+            return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+    assert kind("bf16") == torch.bfloat16
+    assert kind("float32") == torch.float32
+    assert kind("auto") == torch.float32, "a tiny model gains nothing from bfloat16"
+
+
+def test_the_version_is_the_one_known():
+    with pytest.raises(PlanError, match="version=2"):
+        Plan(model="m").changed({"version": 2})
+
+
+def test_no_key_is_without_a_test():
+    """A new key needs a test that shows what it does, and its name in one of these lists."""
+    here = set(LOOP) | set(ELSEWHERE) | {
+        "task.max_length", "task.truncation", "task.pooling", "task.max_new_tokens",
+        "task.dropout", "task.label_smoothing", "training.weight_decay", "training.precision",
+    }  # fmt: skip
+    assert set(known_keys()) == here
