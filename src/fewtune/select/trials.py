@@ -25,6 +25,7 @@ from fewtune.tasks.outcomes import Outcomes
 from fewtune.train.loop import train
 from fewtune.train.monitors.base import MONITORS, Evaluation
 from fewtune.train.run import Training
+from fewtune.train.trunk import cached_trunk
 
 __all__ = ["Trial", "choose", "solve_head", "train_candidate", "train_head"]
 
@@ -105,7 +106,7 @@ def train_candidate(material: Material, part: Part, training: TrainingPlan, name
     seed_everything(plan.seed)
     if hasattr(model, "head"):
         install(model, train_head(material))
-    model = method.prepare(model, task)
+    model = method.prepare(model, task).to(material.accelerator.device)
     run = Training(
         stage=name,
         model=model,
@@ -123,9 +124,10 @@ def train_candidate(material: Material, part: Part, training: TrainingPlan, name
         monitors=[MONITORS.load(m.name)(m.options) for m in plan.monitors],
         validation=material.validation,
     )
-    train(run)
+    with cached_trunk(model, task, material.known, material.journal, name, run.folder.parent):
+        train(run)
+        dialled = turn(material, run)
     best = run.best_evaluation
-    dialled = turn(material, run)
     return Trial(
         name=name,
         method=method,

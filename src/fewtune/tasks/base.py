@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -25,9 +25,10 @@ from fewtune.data.batches import chunks
 from fewtune.family import Family
 from fewtune.models.load import Source
 from fewtune.records import Example, Shape
+from fewtune.tasks.contexts import inference, no_shortcut
 from fewtune.tasks.outcomes import Outcomes, group_numbers
 
-__all__ = ["TASKS", "Batch", "Row", "Task", "TaskSettings", "inference"]
+__all__ = ["TASKS", "Batch", "Row", "Task", "TaskSettings", "inference", "no_shortcut"]
 
 SLICE = 2048
 """Units whose logits are held at once while measuring."""
@@ -143,24 +144,6 @@ class Batch:
         )
 
 
-class inference:
-    """Evaluation mode without gradients; the model's modes are restored on leaving."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self._inner = torch.inference_mode()
-
-    def __enter__(self) -> None:
-        self._training = [module for module in self.model.modules() if module.training]
-        self.model.eval()
-        self._inner.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._inner.__exit__(*error)
-        for module in self._training:
-            module.training = True
-
-
 class Task(ABC):
     """How examples of one kind become tensors, a loss, predictions and a headline measure.
 
@@ -196,6 +179,8 @@ class Task(ABC):
         self.labels = tuple(labels)
         self.autocast: Callable[[], Any] = nullcontext
         """Opens the context in which forward passes run; training sets it."""
+        self.shortcut: Callable[[nn.Module, Batch], AbstractContextManager[None]] = no_shortcut
+        """Opens the context in which a batch's states are computed: a trunk serves some there."""
 
     @abstractmethod
     def load_model(self) -> nn.Module:
@@ -233,6 +218,11 @@ class Task(ABC):
     def save_processor(self, folder: Path) -> None:
         """Write the tokenizer or image processor into ``folder``."""
 
+    @property
+    def varies(self) -> bool:
+        """Whether ``training_batch`` gives other inputs than ``collate``."""
+        return False
+
     def training_batch(self, rows: Sequence[Row], seed: str) -> Batch:
         """Return rows as one batch to train on, varied where the task does so.
 
@@ -247,7 +237,9 @@ class Task(ABC):
 
     def logits(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the logits at each unit, of shape (units, classes)."""
-        return self.read(model, self.hidden(model, batch))
+        with self.shortcut(model, batch):
+            hidden = self.hidden(model, batch)
+        return self.read(model, hidden)
 
     def losses(self, logits: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the cross-entropy of each unit in nats, of shape (units,)."""
@@ -272,7 +264,7 @@ class Task(ABC):
             lengths = [row.length for row in rows]
             for places in chunks(range(len(rows)), lengths, self.budget(model)):
                 batch = self.collate([rows[i] for i in places]).to(device)
-                with self.autocast():
+                with self.autocast(), self.shortcut(model, batch):
                     hidden = self.hidden(model, batch)
                 at = np.asarray(places)
                 for start in range(0, len(hidden), SLICE):
@@ -299,4 +291,6 @@ class Task(ABC):
         )
 
 
-TASKS: Family[Task] = Family("fewtune.tasks", Task, "task", not_members=["labels", "outcomes"])
+TASKS: Family[Task] = Family(
+    "fewtune.tasks", Task, "task", not_members=["contexts", "labels", "outcomes"]
+)

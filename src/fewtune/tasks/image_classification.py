@@ -65,6 +65,11 @@ class ImageClassification(Task):
         """Return the images as they are; the unit of a row is its class."""
         return self._batch(rows, [self._of(row) for row in rows])
 
+    @property
+    def varies(self) -> bool:
+        """Whether the settings vary images while training."""
+        return bool(self.variation)
+
     def training_batch(self, rows: Sequence[Row], seed: str) -> Batch:
         """Return the images varied as the settings say, each by seed and its own name alone."""
         images = [
