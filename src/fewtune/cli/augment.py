@@ -1,0 +1,169 @@
+"""``fewtune augment``: variations of training rows, shown, counted and written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from fewtune.records import Example
+    from fewtune.verbs.augment import Outcome
+
+__all__ = ["augment"]
+
+WIDTH = 110
+
+
+def augment(
+    data: str,
+    output: str,
+    parts: Sequence[str],
+    model: str,
+    test: str,
+    columns: str,
+    per_row: int,
+    seed: int,
+    show: int,
+    only_new: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make variations of training rows, write them, show a few and say what became of all.
+
+    Parameters
+    ----------
+    data, output
+        What is read and what is written.
+    parts
+        ``name`` or ``name:key=value,...`` of each augmentation.
+    model, test, columns
+        Empty where not given.
+    per_row, seed, only_new, force
+        As in ``fewtune.verbs.augment.augment``.
+    show
+        Pairs shown of each augmentation.
+    as_json
+        Whether to print one JSON object instead.
+    """
+    from fewtune.data.load import parse_columns
+
+    if not parts:
+        typer.echo(_listing(), err=True)
+        raise typer.Exit(2)
+    from fewtune.verbs.augment import augment as verb
+
+    if sys.stderr.isatty():
+        typer.echo(f"Augmenting {data} …", err=True)
+    outcome = verb(
+        data,
+        output,
+        parts=list(parts),
+        model=model,
+        test=test,
+        columns=parse_columns(columns) if columns else None,
+        per_row=per_row,
+        seed=seed,
+        only_new=only_new,
+        force=force,
+    )
+    if as_json:
+        typer.echo(json.dumps(_as_json(outcome, output), ensure_ascii=False))
+    else:
+        _print(outcome, output, test, model, show)
+
+
+def _listing() -> str:
+    """Return what to choose from."""
+    from fewtune.augmentations.base import AUGMENTATIONS
+
+    names = AUGMENTATIONS.names()
+    width = max(map(len, names))
+    lines = [f"  {name:<{width}}  {AUGMENTATIONS.help(name)}" for name in names]
+    head = "Nothing is on by default. Add --with NAME, or --with NAME:key=value,key=value, of:"
+    return "\n".join([head, *lines])
+
+
+def _as_json(outcome: Outcome, output: str) -> dict[str, Any]:
+    made = outcome.made
+    return {
+        "data": outcome.data.name,
+        "output": output,
+        "rows": len(outcome.data),
+        "new": len(made.examples),
+        "written": len(outcome.written),
+        "replaced": len(made.replaced),
+        "augmentations": {name: tally.as_json() for name, tally in made.tallies.items()},
+        "meaning_bound": made.bound,
+        "images": None if outcome.images is None else str(outcome.images),
+    }
+
+
+def _print(outcome: Outcome, output: str, test: str, model: str, show: int) -> None:
+    from fewtune.checks.run import describe
+
+    made = outcome.made
+    typer.echo(describe(outcome.data))
+    for note in outcome.data.notes:
+        typer.echo(f"  {note}")
+    parents = {row.source: row for row in outcome.data}
+    for name, tally in made.tallies.items():
+        gone = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
+        lost = f", dropped {tally.made - tally.kept:,}: {gone}" if gone else ""
+        typer.echo(f"\n{name}: {tally.made:,} made, {tally.kept:,} kept{lost}")
+        mine = [e for e in made.examples if made.makers[e.source] == name]
+        # Shown from all over the file, not from its first rows.
+        step = max(1, len(mine) // show) if show > 0 else 1
+        for example in mine[::step][: max(0, show)]:
+            _print_pair(parents[example.parent], example)
+    typer.echo("")
+    for sentence in _closing(outcome, output, test, model):
+        typer.echo(sentence)
+
+
+def _print_pair(old: Example, new: Example) -> None:
+    """Print the part of a row that changed, before and after."""
+    from fewtune.augmentations._rows import asked, squeeze
+
+    before, after = asked(old), asked(new)
+    if before == after:
+        before, after = old.target or "", new.target or ""
+    label = f"  [{new.target}]" if old.target == new.target and len(new.target or "") < 40 else ""
+    typer.echo(f"  {old.source}{label}")
+    typer.echo(f"    - {_clip(squeeze(before))}")
+    typer.echo(f"    + {_clip(squeeze(after))}")
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+
+
+def _closing(outcome: Outcome, output: str, test: str, model: str) -> list[str]:
+    """Return what was compared with what, what was written, and what comes next."""
+    made, data = outcome.made, outcome.data
+    said = []
+    if made.bound is not None:
+        said.append(
+            f"Meaning: a new row had to have a cosine of {made.bound:.2f} or more with its own, by "
+            f"{model}; the bound comes from how near these rows are to each other."
+        )
+    elif data.shape != "labelled_image":
+        said.append("Meaning was not compared: add --model minilm (any encoder) for that.")
+    if not test:
+        said.append("Copies of test rows were not looked for: add --test FILE if you have one.")
+    if made.replaced:
+        said.append(f"{len(made.replaced):,} rows were replaced by their rewriting.")
+    if outcome.images is not None:
+        said.append(f"New images are in {outcome.images}.")
+    said.append(
+        f"Wrote {len(outcome.written):,} rows to {output}, {len(made.examples):,} of them new; "
+        "column parent names the row that a new one came from, and group keeps the two together."
+    )
+    said.append(
+        "New rows are for training. Judge on rows that nobody varied: "
+        f"fewtune fit {output} --test {test or 'FILE'}"
+    )
+    return said
