@@ -17,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says more about what else the machine does than about the code.
+settings.register_profile("fewtune", deadline=None)
+settings.load_profile("fewtune")
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -29,11 +29,14 @@ from fewtune.tasks.generation import Generation
 from fewtune.tasks.text_classification import TextClassification
 from fewtune.train.loop import train
 
+# YAML's own writer does not bring back the three rare line ends that are no "\n".
+WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=20)
+
 
 @given(
     st.floats(1e-7, 1), st.integers(1, 10**6), st.lists(st.sampled_from(["head", "full"])),
-    st.dictionaries(st.sampled_from(["text", "label"]), st.text(min_size=1, max_size=5)),
-    st.sampled_from(["linear", "cosine", "constant"]), st.text(max_size=20),
+    st.dictionaries(st.sampled_from(["text", "label"]), WORDS),
+    st.sampled_from(["linear", "cosine", "constant"]), WORDS,
 )  # fmt: skip
 def test_yaml_both_ways(rate, updates, rungs, columns, schedule, reason):
     plan = Plan(model="m", reasons={"method.name": reason})
@@ -325,7 +328,8 @@ def test_keys_of_selection_and_monitors(data_folder, causal_lm, tmp_path):
         settings={
             "select.rates": [1e-3], "select.samples": 0, "training.updates": 8,
             "training.evaluations": 8, "monitors": [{"name": "early_stopping",
-            "options": {"patience": 1, "least": 1e6}}], "controls": [], "training.learning_rate": 0.5,
+            "options": {"patience": 1, "least": 1e6}}], "controls": [],
+            "training.learning_rate": 0.5,
             "training.precision": "float32",
         },
         output=tmp_path / "run",
