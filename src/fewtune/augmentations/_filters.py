@@ -75,6 +75,12 @@ class Sieve:
     def _key(self, example: Example) -> str:
         return self.content(example) if self.content else squeeze(whole(example, self.shape))
 
+    def _varied(self, member: Augmentation, example: Example) -> str:
+        """Return what was changed, even where nothing is left of it."""
+        if member.changes == "target" or example.messages:
+            return member.varied(example)
+        return whole(example, self.shape)
+
     @property
     def _labelled(self) -> bool:
         return self.shape in ("labelled_text", "labelled_image")
@@ -82,7 +88,7 @@ class Sieve:
     def _empty(self, candidates: Sequence[Candidate]) -> None:
         for candidate in candidates:
             member, new = candidate.member, candidate.example
-            text, old = member.varied(new), member.varied(candidate.parent)
+            text, old = (self._varied(member, example) for example in (new, candidate.parent))
             if not text.strip() or not (new.target or "").strip():
                 candidate.reason = "empty"
             elif self._labelled and new.target != candidate.parent.target:

@@ -6,6 +6,8 @@ only words that have each other among their nearest count; the filter on meaning
 
 from __future__ import annotations
 
+from typing import Any
+
 from fewtune.augmentations._words import protected
 from fewtune.augmentations.base import Tools
 from fewtune.data.words import FILLERS, FUNCTION_WORDS
@@ -96,7 +98,7 @@ def _same_stem(one: str, two: str) -> bool:
     return one[:3] == two[:3] and shared >= min(len(one), len(two)) - 1
 
 
-def wordnet() -> object | None:
+def wordnet() -> Any:
     """Return nltk's WordNet, or ``None`` where nltk or the data is not installed."""
     try:
         from nltk.corpus import wordnet as corpus
@@ -104,4 +106,4 @@ def wordnet() -> object | None:
         corpus.synsets("word")
     except (ImportError, LookupError):
         return None
-    return corpus  # type: ignore[no-any-return]
+    return corpus

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sized
 from dataclasses import dataclass
 
 __all__ = ["NEGATIONS", "Pieces", "in_case_of", "protected", "some"]
@@ -65,6 +65,8 @@ class Pieces:
         gap = before if not after.strip() else after if not before.strip() else before + after
         if at == 0 and not before:
             gap = after.lstrip()
+        elif at == len(self.words) - 1 and not after:
+            gap = before.rstrip()
         self.words.pop(at)
         self.gaps[at : at + 2] = [gap]
 
@@ -108,6 +110,6 @@ def in_case_of(word: str, model: str) -> str:
     return word[:1].upper() + word[1:] if model[:1].isupper() else word
 
 
-def some(places: Sequence[int], share: float) -> int:
+def some(places: Sized, share: float) -> int:
     """Return how many of the places a share means, one at least."""
     return min(len(places), max(1, round(share * len(places))))

@@ -50,19 +50,20 @@ class RandomInsertion(TextChange):
         """Return the text with drawn words put in."""
         pieces = Pieces.of(text)
         free = pieces.free()
-        if not free:
+        pools = [pool for pool in (self._pool(pieces.words[at], example) for at in free) if pool]
+        if not pools:
             return None
-        for at in draw.sample(free, some(free, self.options.share)):
-            word = self._word(pieces.words[at], example, draw)
-            if word:
-                pieces.insert(draw.randrange(len(pieces.words) + 1), word)
+        for pool in draw.sample(pools, some(pools, self.options.share)):
+            # Not where a bracket or a full stop would come to stand elsewhere.
+            places = [at for at, gap in enumerate(pieces.gaps[:-1]) if not gap.strip()]
+            pieces.insert(draw.choice(places or [len(pieces.words)]), draw.choice(pool))
         return str(pieces)
 
-    def _word(self, model: str, example: Example, draw: random.Random) -> str:
+    def _pool(self, model: str, example: Example) -> list[str]:
+        """Return the words of which one may be put in on account of ``model``."""
         if self._thesaurus:
-            near = self._thesaurus.near(model)
-            return draw.choice(near) if near else ""
-        return draw.choice(self._pools.get(example.target or "") or [model.lower()])
+            return self._thesaurus.near(model)
+        return self._pools.get(example.target or "") or [model.lower()]
 
 
 def _common(counts: Counter[str]) -> list[str]:
