@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_FOR_CHOICE", "Fitted", "States", "fit"]
+__all__ = ["MOST_FOR_CHOICE", "Fitted", "States", "fit", "refit"]
 
 STRENGTHS = (3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation strengths tried, for unit-length states."""
@@ -50,6 +50,15 @@ class States:
     weights: Floats
     classes: int
     names: NDArray[np.float32] | None = None
+
+    def joined(self, other: States) -> States:
+        """Return these rows and another's."""
+        return replace(
+            self,
+            rows=np.concatenate([self.rows, other.rows]),
+            truth=np.concatenate([self.truth, other.truth]),
+            weights=np.concatenate([self.weights, other.weights]),
+        )
 
     def take(self, at: NDArray[np.int64]) -> States:
         """Return the states of some rows only."""
@@ -113,6 +122,12 @@ def fit(states: States, folds: Sequence[Sequence[int]]) -> Fitted:
                 best, chosen, kept = (accuracy, -loss), (strength, name_weight), shares
     weight, bias = _solve(states, *chosen)
     return Fitted(weight, bias, *chosen, kept, tuple(tried))
+
+
+def refit(states: States, like: Fitted) -> Fitted:
+    """Return a head on other rows with the settings that were chosen before."""
+    weight, bias = _solve(states, like.strength, like.name_weight)
+    return replace(like, weight=weight, bias=bias)
 
 
 def _out_of_fold(

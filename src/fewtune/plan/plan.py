@@ -107,6 +107,10 @@ class Plan(_Settings):
     method: Part = Field(default_factory=lambda: Part(name="lora"))
     training: TrainingPlan = Field(default_factory=TrainingPlan)
     regularizers: list[Part] = Field([], description="what protects the base while it trains")
+    augmentations: list[Part] = Field(
+        [],
+        description="variations of training rows; kept only where a candidate with them wins",
+    )
     monitors: list[Part] = Field(
         default_factory=lambda: [
             Part(name="nonfinite"),

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from fewtune.augmentations.base import Tools
+from fewtune.augmentations.run import augment, build
 from fewtune.measures.base import RowMeasure, row_measure
 from fewtune.methods.probe import MOST_FOR_CHOICE, States
 from fewtune.plan.plan import Plan
@@ -39,6 +41,8 @@ class Material:
         The run folder.
     accelerator
         Where and over how many processes is trained.
+    tools
+        Models that augmentations may ask, made when the first one does; ``None`` for none.
     """
 
     plan: Plan
@@ -51,6 +55,7 @@ class Material:
     journal: Journal
     folder: Path
     accelerator: Any
+    tools: Callable[[], Tools] | None = None
     _kept: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -98,13 +103,51 @@ class Material:
             Whether the names of the classes may join, where they have any.
         """
         known, _, named = self._states()
-        return States(
-            rows=known,
-            truth=np.asarray([row.label for row in self.known], dtype=np.int64),
-            weights=np.asarray([row.example.weight for row in self.known]),
-            classes=len(self.task.labels),
-            names=named if names and len(named) else None,
+        return self._to_learn(self.known, known, named if names and len(named) else None)
+
+    def varied_states(self) -> States:
+        """Return what the variations of the training rows add to a head's rows."""
+        from fewtune.methods.head import features
+
+        return self.once(
+            "varied_states",
+            lambda: self._to_learn(
+                self.varied(), features(self.base(), self.task, self.varied()), None
+            ),
         )
+
+    def _to_learn(
+        self,
+        rows: Sequence[Row],
+        states: NDArray[np.float32],
+        names: NDArray[np.float32] | None,
+    ) -> States:
+        return States(
+            rows=states,
+            truth=np.asarray([row.label for row in rows], dtype=np.int64),
+            weights=np.asarray([row.example.weight for row in rows]),
+            classes=len(self.task.labels),
+            names=names,
+        )
+
+    def varied(self) -> list[Row]:
+        """Return variations of the training rows by the plan's augmentations, made once."""
+
+        def compute() -> list[Row]:
+            made = augment(
+                [row.example for row in self.train],
+                build([(part.name, part.options) for part in self.plan.augmentations]),
+                shape=self.data.shape,
+                seed=self.plan.seed,
+                tools=self.tools() if self.tools else None,
+                avoid=[row.example for row in (*self.validation, *self.test)],
+            )
+            self.journal.write(
+                "augmentation", made={name: t.as_json() for name, t in made.tallies.items()}
+            )
+            return self.task.encode(made.examples)
+
+        return self.once("varied", compute)
 
     def folds(self) -> list[tuple[int, ...]]:
         """Return folds of the known rows; near-duplicates and groups stay in one fold."""

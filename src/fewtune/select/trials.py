@@ -14,7 +14,7 @@ from fewtune.measures.base import RowMeasure
 from fewtune.measures.intervals import weights
 from fewtune.methods.base import METHODS, Method
 from fewtune.methods.head import install
-from fewtune.methods.probe import Fitted, fit
+from fewtune.methods.probe import Fitted, fit, refit
 from fewtune.plan.plan import Part, TrainingPlan, counts
 from fewtune.records import Score
 from fewtune.regularizers.base import REGULARIZERS
@@ -52,6 +52,8 @@ class Trial:
         Of its training; 0 where a solver fitted it.
     alpha
         Where the dial stands; 1 where it was not turned.
+    varied
+        Whether variations of the training rows were trained too.
     """
 
     name: str
@@ -64,22 +66,35 @@ class Trial:
     updates: int = 0
     alpha: float = 1.0
     head: Fitted | None = None
+    varied: bool = False
 
 
-def solve_head(material: Material) -> Trial:
-    """Return the frozen base with a head fitted by a solver on the training rows."""
+def solve_head(material: Material, *, varied: bool = False) -> Trial:
+    """Return the frozen base with a head fitted by a solver on the training rows.
+
+    Parameters
+    ----------
+    material
+        What to fit on.
+    varied
+        Whether variations of the training rows join, with the settings chosen without them.
+    """
     began = time.monotonic()
     fitted = train_head(material)
+    if varied:
+        rows = material.known_states(names=True).take(np.arange(len(material.train)))
+        fitted = refit(rows.joined(material.varied_states()), fitted)
     states = material.states()[0][len(material.train) :]
     validation = from_states(material, fitted, states, material.validation)
     return Trial(
-        name="head",
+        name="head+varied" if varied else "head",
         method=METHODS.load("head")(),
         model=material.base(),
         validation=validation,
         score=material.headline.of(validation),
         seconds=time.monotonic() - began,
         head=fitted,
+        varied=varied,
     )
 
 
@@ -94,13 +109,23 @@ def train_head(material: Material) -> Fitted:
     return material.once("train_head", compute)
 
 
-def train_candidate(material: Material, part: Part, training: TrainingPlan, name: str) -> Trial:
+def train_candidate(
+    material: Material,
+    part: Part,
+    training: TrainingPlan,
+    name: str,
+    *,
+    varied: bool = False,
+) -> Trial:
     """Return a method's model trained on the training rows, its dial turned on validation.
 
     A classifier starts from the solver-fitted head (head first, then the rest: 2202.10054).
+    With ``varied`` the variations of the training rows train too.
     """
     began = time.monotonic()
     plan, task = material.plan, material.task
+    more = material.varied() if varied else []
+    rows = [*material.train, *more]
     method = METHODS.load(part.name)(part.options)
     model = task.load_model()
     seed_everything(plan.seed)
@@ -112,9 +137,9 @@ def train_candidate(material: Material, part: Part, training: TrainingPlan, name
         model=model,
         task=task,
         method=method,
-        rows=material.train,
+        rows=rows,
         plan=training,
-        counts=counts(training, len(material.train)),
+        counts=counts(training, len(rows)),
         seed=plan.seed,
         journal=material.journal,
         folder=material.folder / "checkpoints" / name,
@@ -124,7 +149,8 @@ def train_candidate(material: Material, part: Part, training: TrainingPlan, name
         monitors=[MONITORS.load(m.name)(m.options) for m in plan.monitors],
         validation=material.validation,
     )
-    with cached_trunk(model, task, material.known, material.journal, name, run.folder.parent):
+    seen = [*material.known, *more]
+    with cached_trunk(model, task, seen, material.journal, name, run.folder.parent):
         train(run)
         dialled = turn(material, run)
     best = run.best_evaluation
@@ -138,6 +164,7 @@ def train_candidate(material: Material, part: Part, training: TrainingPlan, name
         learning_rate=training.learning_rate,
         updates=best.update if best else 0,
         alpha=dialled.alpha,
+        varied=varied,
     )
 
 

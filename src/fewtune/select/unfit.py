@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fewtune.augmentations.run import build
 from fewtune.errors import PlanError
 from fewtune.family import suggest
 from fewtune.methods.base import METHODS, Method
@@ -27,6 +28,7 @@ def refuse_unfit(plan: Plan) -> None:
     method = _method(plan, plan.method, "method.name")
     for rung in plan.select.rungs:
         _method(plan, Part(name=rung), "select.rungs")
+    build([(part.name, part.options) for part in plan.augmentations])
     for part in plan.monitors:
         MONITORS.load(part.name)(part.options)
     _refuse_controls(plan)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fewtune.measures.base import Evidence, score_all
 from fewtune.methods.head import install
-from fewtune.methods.probe import fit
+from fewtune.methods.probe import fit, refit
 from fewtune.plan.plan import Part, TrainingPlan, counts
 from fewtune.records import Score
 from fewtune.report import card, html
@@ -57,7 +57,7 @@ def conclude(
     outcomes = _finished(material, chosen)
     samples = _samples(material, chosen)
     scores = score_all(_evidence(material, chosen, outcomes, samples))
-    rivals = {k: v for k, v in judged.items() if not (k == "frozen" and chosen.name == "head")}
+    rivals = {k: v for k, v in judged.items() if not (k == "frozen" and chosen.head is not None)}
     paired = {k: material.headline.difference(outcomes, v) for k, v in rivals.items()}
     verdict = decide(scores[material.task.headline], paired, chosen.name)
     with folder.fresh("model") as fresh:
@@ -80,6 +80,9 @@ def conclude(
                 "method": chosen.method.name,
                 "learning_rate": chosen.learning_rate or None,
                 "regularizers": [part.name for part in material.plan.regularizers],
+                "augmentations": [part.name for part in material.plan.augmentations]
+                if chosen.varied
+                else [],
                 "alpha": chosen.alpha,
                 "updates": chosen.updates,
                 "reason": reason,
@@ -133,32 +136,40 @@ def _alone(material: Material, outcomes: Outcomes) -> Evidence:
 
 
 def _candidates(material: Material) -> list[Trial]:
-    """Return every candidate of the plan, fitted, cheapest first."""
+    """Return every candidate of the plan, fitted, cheapest first.
+
+    With augmentations in the plan each method is tried without and with them.
+    """
     plan = material.plan
     trials = []
     names = list(dict.fromkeys([*plan.select.rungs, plan.method.name]))
+    ways = (False, True) if plan.augmentations else (False,)
     for name in names:
         part = plan.method if name == plan.method.name else Part(name=name)
         if name == "head" and material.task.name != "generation":
             material.journal.write("stage", name="head", sentence="fitting a head by a solver")
-            trials.append(solve_head(material))
+            trials += [solve_head(material, varied=varied) for varied in ways]
             continue
         for rate in [plan.training.learning_rate, *plan.select.rates]:
             training = plan.training.model_copy(update={"learning_rate": rate})
             label = name if rate == plan.training.learning_rate else f"{name}@{rate:g}"
-            trials.append(_trained(material, part, training, label))
+            trials += [_trained(material, part, training, label, varied) for varied in ways]
     return trials
 
 
-def _trained(material: Material, part: Part, training: TrainingPlan, label: str) -> Trial:
-    about = counts(training, len(material.train)).sentence()
+def _trained(
+    material: Material, part: Part, training: TrainingPlan, name: str, varied: bool
+) -> Trial:
+    label = f"{name}+varied" if varied else name
+    rows = len(material.train) + (len(material.varied()) if varied else 0)
     material.journal.write(
         "stage",
         name=label,
-        sentence=f"training {label} at rate {training.learning_rate:g}: {about}",
+        sentence=f"training {label} at rate {training.learning_rate:g}: "
+        + counts(training, rows).sentence(),
         updates=training.updates,
     )
-    return train_candidate(material, part, training, label)
+    return train_candidate(material, part, training, label, varied=varied)
 
 
 def _finished(material: Material, chosen: Trial) -> Outcomes:
@@ -168,7 +179,10 @@ def _finished(material: Material, chosen: Trial) -> Outcomes:
     a trained candidate stays as validation found it.
     """
     if chosen.head is not None:
-        chosen.head = fit(material.known_states(names=True), material.folds())
+        rows = material.known_states(names=True)
+        chosen.head = fit(rows, material.folds())
+        if chosen.varied:
+            chosen.head = refit(rows.joined(material.varied_states()), chosen.head)
         install(chosen.model, chosen.head)
         return controls.from_states(material, chosen.head, material.states()[1], material.test)
     return material.task.outcomes(chosen.model, material.test)
