@@ -186,6 +186,7 @@ ELSEWHERE = {
     "method.name": "end_to_end/test_fit_folder: head, lora, full",
     "method.options": "unit/methods/test_saving: rank, rslora, dora",
     "regularizers": "end_to_end/test_bad_input: NaN while training",
+    "augmentations": "unit/select/test_varied",
     "monitors": "test_keys_of_selection_and_monitors",
     "select.rungs": "end_to_end/test_fit_folder: a lone candidate",
     "select.rates": "test_keys_of_selection_and_monitors",
