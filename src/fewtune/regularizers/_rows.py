@@ -125,7 +125,8 @@ def base_samples(run: Running, options: RowOptions) -> list[Row]:
     with run.accelerator.main_process_first():
         drawn = _kept(path)
         if drawn is None:
-            run.journal.write("stage", name="samples", sentence=f"drawing {len(prompts)} of base")
+            said = f"drawing {len(prompts)} samples of the base, to protect it by"
+            run.journal.write("stage", name="base samples", sentence=said)
             drawn = _draw_all(run, task, prompts, length)
             _keep(path, drawn)
     return [_row(task, i, p, ids) for i, (p, ids) in enumerate(zip(prompts, drawn, strict=True))]
