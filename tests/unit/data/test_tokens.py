@@ -14,12 +14,23 @@ from fewtune.errors import DataError, ModelError
 from fewtune.records import Example, Message
 
 
-def letters() -> PreTrainedTokenizerFast:
+def letters(pieces: str = r"[\s\S]") -> PreTrainedTokenizerFast:
     """Return a tokenizer with one token a character: <pad> 0, <s> 1, </s> 2, <unk> 3, others on."""
-    known = ["<pad>", "<s>", "</s>", "<unk>", "\n", " ", ":", "!", *"abcdefghijklmnopqrstuvwxyz"]
+    known = [
+        "<pad>",
+        "<s>",
+        "</s>",
+        "<unk>",
+        "\n\n",
+        "\n",
+        " ",
+        ":",
+        "!",
+        *"abcdefghijklmnopqrstuvwxyz",
+    ]
     known += [letter.upper() for letter in "abcdefghijklmnopqrstuvwxyz"]
     core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(known)}, unk_token="<unk>"))
-    core.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(pieces), "isolated")
     core.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
@@ -70,6 +81,16 @@ def test_plain_text_is_supervised_from_its_first_letter():
     (row,) = encode_supervised(CHATS, [Example("", "abc", "t:1")], "text", 100)
     assert row.ids == (1, *ids_of("abc"), 2)
     assert row.labels == (IGNORED, *ids_of("abc"), 2)
+
+
+def test_a_token_that_straddles_the_start_of_an_answer_is_trained():
+    """The prompt ends with a line end and the answer begins with one: they are one token."""
+    tokenizer = letters(r"\n\n|[\s\S]")
+    with_template(tokenizer, "prompt")
+    (row,) = encode_supervised(tokenizer, [Example("a", "\nb", "p:1")], "prompt", 100)
+    (a, b), both = ids_of("ab"), tokenizer.convert_tokens_to_ids("\n\n")
+    assert row.ids == (1, a, both, b, 2)
+    assert row.labels == (IGNORED, IGNORED, both, b, 2)
 
 
 def test_bytes_are_those_of_the_target():
