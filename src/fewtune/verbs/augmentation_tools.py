@@ -208,11 +208,11 @@ class _Translator:
     """A model that reads one text and writes another, such as Marian's."""
 
     def __init__(self, name: str) -> None:
-        from transformers import AutoModelForSeq2SeqLM
-
         from fewtune.models.load import load_tokenizer, loaded, read_config, resolve
 
         source = resolve(name)
+        from transformers import AutoModelForSeq2SeqLM
+
         if not getattr(read_config(source), "is_encoder_decoder", False):
             raise ModelError(
                 "a translation model, such as Helsinki-NLP/opus-mt-en-de",
