@@ -32,6 +32,7 @@ FAMILIES = {
     "measures": ("fewtune.measures.base", "MEASURES"),
     "tasks": ("fewtune.tasks.base", "TASKS"),
     "collectors": ("fewtune.data.collectors.base", "COLLECTORS"),
+    "augmentations": ("fewtune.augmentations.base", "AUGMENTATIONS"),
 }
 EVERY_TASK = frozenset({"generation", "text_classification", "image_classification"})
 EVERY_SHAPE = frozenset({"labelled_text", "labelled_image", "prompt", "chat", "text"})
@@ -207,6 +208,11 @@ FACTS: dict[str, Callable[[Any], str]] = {
     "measures": _measure,
     "tasks": lambda kind: _joined(
         f"rows: {', '.join(sorted(kind.shapes))}", f"decided by `{kind.headline}`"
+    ),
+    "augmentations": lambda kind: _joined(
+        _only(kind.shapes, EVERY_SHAPE),
+        "changes the target" if kind.changes == "target" else "",
+        "takes its parent's place" if kind.replaces else "",
     ),
     "collectors": lambda kind: _joined(", ".join(kind.suffixes), f"makes {kind.shape} rows"),
 }
