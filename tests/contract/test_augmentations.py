@@ -25,7 +25,7 @@ class Models(NoTools):
 
     def generate(self, messages, *, model="", count=1, temperature=0.8, seed=0):
         said = messages[-1].content.rsplit("\n", 1)[-1]
-        turned = " ".join(reversed(said.lower().split()))
+        turned = " ".join(word[::-1] for word in said.lower().split())
         return [f"{turned}{' indeed' * number}" for number in range(count)]
 
     def translate(self, texts, *, model, temperature=0.0, seed=0):
