@@ -200,7 +200,9 @@ class TestExamplesOfContributing:
         events = [json.loads(line) for line in lines]
         said = [e["values"] for e in events if e["kind"] == "monitor"]
         # Any accuracy is good enough here, so the first evaluation in training ends it.
-        assert [(s["monitor"], s["action"]) for s in said] == [("good_enough", "stop")]
+        assert [(s["monitor"].partition(".")[2], s["action"]) for s in said] == [
+            ("good_enough:GoodEnough", "stop")
+        ]
         assert max(e["update"] for e in events if e["kind"] == "step") == 2
         trained = json.loads((tuned.path / "scores.json").read_text())["parameters"]
         assert 0 < trained["trainable"] < trained["total"] / 10
