@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fewtune.augmentations.base import Augmentation, Rejected, Work
+from fewtune.augmentations.base import NO_MORE, NOTHING, Augmentation, Rejected, Work
 from fewtune.data.images import Variation, open_image, vary
 from fewtune.errors import PlanError
 from fewtune.records import Example
@@ -47,7 +47,7 @@ class ImageChange(Augmentation):
         for number in range(1, min(work.per_row, self.most) + 1):
             new = self.change(image, draw)
             if new.tobytes() in seen:
-                yield Rejected("nothing more to change in the row")
+                yield Rejected(NOTHING if len(seen) == 1 else NO_MORE)
                 continue
             seen.add(new.tobytes())
             yield replace(example, input=str(self._write(new, example, number, work)))

@@ -23,14 +23,36 @@ _KEPT = (
     | frozenset(
         """
     what when where which who whom whose why how can could will would shall should may might must
-    if than while because am pm as very only more most much many other another one two first last
-    next monday tuesday wednesday thursday friday saturday sunday january february march april may
+    if than while because am pm as very only more most much many other another last next
+    have has had having go goes going come comes coming make makes take takes give put let lets
+    here there up down out off over under back
+    anything everything something anyone everyone someone anybody everybody somebody
+    monday tuesday wednesday thursday friday saturday sunday january february march april may
     june july august september october november december today tomorrow yesterday morning noon
-    afternoon evening night week month year before after
+    afternoon evening night day week month year before after early late
     """.split()
     )
 )
 """Words that have no synonyms worth the name: of grammar, and of time, where near means another."""
+
+_FORMS = """
+    be is are was were been,break broke broken,bring brought,build built,buy bought,
+    catch caught,choose chose chosen,come came,cost,cut,do does did done,drink drank drunk,
+    drive drove driven,eat ate eaten,fall fell fallen,feel felt,find found,fly flew flown,
+    forget forgot forgotten,get got gotten,give gave given,go went gone,grow grew grown,
+    have has had,hear heard,hold held,hurt,keep kept,know knew known,lead led,leave left,
+    lend lent,lose lost,make made,mean meant,meet met,pay paid,ring rang rung,rise rose risen,
+    run ran,say said,see saw seen,sell sold,send sent,show shown,sit sat,sleep slept,
+    speak spoke spoken,spend spent,stand stood,steal stole stolen,take took taken,
+    teach taught,tell told,think thought,throw threw thrown,understand understood,wake woke woken,
+    wear wore worn,win won,write wrote written,child children,man men,woman women,foot feet,
+    tooth teeth,person people,good better best,bad worse worst
+"""
+_VERB = {form: group.split()[0] for group in _FORMS.split(",") for form in group.split()}
+"""English forms that share no beginning, to the first of them."""
+
+_ENDINGS = ("s", "ed", "ing", "ly")
+"""Endings that a word and its replacement must both have or both lack, or grammar breaks."""
 
 
 class Thesaurus:
@@ -65,7 +87,7 @@ class Thesaurus:
             return []
         if word not in self._found:
             candidates = self._by_wordnet(word) or self._by_model(word)
-            good = {w for w in candidates if w not in _KEPT and not _same_stem(w, word)}
+            good = {w for w in candidates if w not in _KEPT and w != word and _fits(word, w)}
             self._found[word] = sorted(w for w in good if not protected(w))
         return self._found[word]
 
@@ -90,8 +112,20 @@ class Thesaurus:
         return [other for other, cosine in found if cosine >= self._least]
 
 
+def _fits(word: str, other: str) -> bool:
+    """Return whether another word may stand for a word: of its ending, and no form of it."""
+    if any(word.endswith(ending) != other.endswith(ending) for ending in _ENDINGS):
+        return False
+    forms = {word: "", other: ""} | {w: _VERB[w] for w in (word, other) if w in _VERB}
+    if forms[word] and forms[word] == forms[other]:
+        return False
+    # A basic form for a past one, or the other way round, breaks the sentence too.
+    past = [bool(base) and base != w for w, base in forms.items()]
+    return past[0] == past[1] and not _same_stem(word, other)
+
+
 def _same_stem(one: str, two: str) -> bool:
-    """Return whether two words look like forms of one word, such as bill, billed and rebill."""
+    """Return whether two words begin alike, such as bill and billed, or one ends in the other."""
     if one[:STEM] == two[:STEM] or one.endswith(two) or two.endswith(one):
         return True
     shared = sum(1 for a, b in zip(one, two, strict=False) if a == b)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sized
 from dataclasses import dataclass
 
-__all__ = ["NEGATIONS", "Pieces", "in_case_of", "protected", "some"]
+__all__ = ["NEGATIONS", "NUMBER_WORDS", "Pieces", "in_case_of", "protected", "some"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’.\-@_/:][^\W_]+)*")
 
@@ -18,6 +18,15 @@ NEGATIONS = frozenset(
     """.split()
 )
 """Words that turn a meaning round; no augmentation touches one, and answers must agree in them."""
+
+NUMBER_WORDS = frozenset(
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
+    hundred thousand million dozen half quarter double twice once first second third
+    """.split()
+)
+"""English numbers in words, which are as little to be touched as those in digits."""
 
 
 @dataclass
@@ -85,12 +94,13 @@ def protected(word: str) -> bool:
 
     Examples
     --------
-    >>> [w for w in ["bill", "9:30", "don't", "me@example.org", "X-ray"] if protected(w)]
-    ['9:30', "don't", 'me@example.org']
+    >>> [w for w in ["bill", "9:30", "don't", "me@example.org", "X-ray", "two"] if protected(w)]
+    ['9:30', "don't", 'me@example.org', 'two']
     """
     plain = word.lower().replace("’", "'")
     return (
-        any(character.isdigit() for character in word)
+        any(part in NUMBER_WORDS for part in plain.split("-"))
+        or any(character.isdigit() for character in word)
         or any(sign in word for sign in "@/:._")
         or plain.replace("'", "") in NEGATIONS
         or plain.endswith("n't")

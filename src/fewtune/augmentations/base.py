@@ -16,6 +16,8 @@ from fewtune.records import Example, Message, Shape
 
 __all__ = [
     "AUGMENTATIONS",
+    "NOTHING",
+    "NO_MORE",
     "Augmentation",
     "NoTools",
     "Rejected",
@@ -26,6 +28,9 @@ __all__ = [
 
 TRIES = 8
 """Draws for one variation before a row counts as one that cannot be varied."""
+
+NOTHING = "nothing in the row to change"
+NO_MORE = "no further variation of the row"
 
 
 class Tools(Protocol):
@@ -181,7 +186,7 @@ class TextChange(Augmentation):
                 if new is None or new not in seen:
                     break
             if new is None or new in seen:
-                yield Rejected("nothing more to change in the row")
+                yield Rejected(NOTHING if len(seen) == 1 else NO_MORE)
                 return
             seen.add(new)
             yield with_asked(example, new)

@@ -1,4 +1,4 @@
-"""The same words in small letters, in capitals, or with a capital at the start only.
+"""The same words in small letters, in capitals, or with a capital where a sentence starts only.
 
 People write to machines as they please; a classifier that has seen one casing may stumble over
 another. A word with a digit keeps its letters, since codes may mean something by their case.
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from fewtune.augmentations._rows import asked, with_asked
 from fewtune.augmentations._words import Pieces
-from fewtune.augmentations.base import Augmentation, Rejected, Work
+from fewtune.augmentations.base import NOTHING, Augmentation, Rejected, Work
 from fewtune.errors import PlanError
 from fewtune.family import Options
 from fewtune.records import Example
@@ -26,7 +26,7 @@ class CasingOptions(Options):
 
     lower: bool = Field(True, description="all in small letters")
     upper: bool = Field(True, description="all in capitals")
-    sentence: bool = Field(True, description="one capital, at the start")
+    sentence: bool = Field(True, description="a capital where a sentence starts, no other")
 
 
 class Casing(Augmentation):
@@ -54,7 +54,7 @@ class Casing(Augmentation):
         made = dict.fromkeys(_recased(text, mode) for mode in modes)
         made.pop(text, None)
         if not made:
-            yield Rejected("nothing more to change in the row")
+            yield Rejected(NOTHING)
         for new in made:
             yield with_asked(example, new)
 
@@ -65,16 +65,16 @@ class Casing(Augmentation):
 
 def _recased(text: str, mode: Callable[[str], str]) -> str:
     pieces = Pieces.of(text)
-    first = True
     for at, word in enumerate(pieces.words):
-        if not any(character.isdigit() for character in word) and "@" not in word:
-            pieces.words[at] = _in_sentence(word, first) if mode is str.capitalize else mode(word)
-        first = False
+        if any(character.isdigit() for character in word) or "@" in word:
+            continue
+        starts = at == 0 or bool(set(pieces.gaps[at]) & set(".!?\n"))
+        pieces.words[at] = _in_sentence(word, starts) if mode is str.capitalize else mode(word)
     return str(pieces)
 
 
-def _in_sentence(word: str, first: bool) -> str:
+def _in_sentence(word: str, starts: bool) -> str:
     """Return a word as it stands in a sentence; the English I stays."""
-    if first:
+    if starts:
         return word.capitalize()
     return word if word == "I" or word.startswith(("I'", "I’")) else word.lower()

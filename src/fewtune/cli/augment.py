@@ -111,9 +111,9 @@ def _print(outcome: Outcome, output: str, test: str, model: str, show: int) -> N
         typer.echo(f"  {note}")
     parents = {row.source: row for row in outcome.data}
     for name, tally in made.tallies.items():
-        gone = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
-        lost = f", dropped {tally.made - tally.kept:,}: {gone}" if gone else ""
-        typer.echo(f"\n{name}: {tally.made:,} made, {tally.kept:,} kept{lost}")
+        gone = ", ".join(f"{reason} {count:,}" for reason, count in tally.dropped.items())
+        lost = f", {tally.made - tally.kept:,} dropped ({gone})" if gone else ""
+        typer.echo(f"\n{name}: {tally.made:,} tried, {tally.kept:,} kept{lost}")
         mine = [e for e in made.examples if made.makers[e.source] == name]
         # Shown from all over the file, not from its first rows.
         step = max(1, len(mine) // show) if show > 0 else 1
@@ -128,17 +128,29 @@ def _print_pair(old: Example, new: Example) -> None:
     """Print the part of a row that changed, before and after."""
     from fewtune.augmentations._rows import asked, squeeze
 
-    before, after = asked(old), asked(new)
+    before, after = squeeze(asked(old)), squeeze(asked(new))
     if before == after:
-        before, after = old.target or "", new.target or ""
+        before, after = squeeze(old.target or ""), squeeze(new.target or "")
     label = f"  [{new.target}]" if old.target == new.target and len(new.target or "") < 40 else ""
+    start = _window(before, after)
     typer.echo(f"  {old.source}{label}")
-    typer.echo(f"    - {_clip(squeeze(before))}")
-    typer.echo(f"    + {_clip(squeeze(after))}")
+    typer.echo(f"    - {_clip(before, start)}")
+    typer.echo(f"    + {_clip(after, start)}")
 
 
-def _clip(text: str) -> str:
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+def _window(before: str, after: str) -> int:
+    """Return where to begin showing two long texts so that their first difference is seen."""
+    if max(len(before), len(after)) <= WIDTH:
+        return 0
+    pairs = zip(before, after, strict=False)
+    first = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(before), len(after)))
+    return 0 if first < WIDTH // 2 else first - WIDTH // 3
+
+
+def _clip(text: str, start: int) -> str:
+    begin = "…" if start else ""
+    shown = text[start : start + WIDTH]
+    return f"{begin}{shown}{'…' if start + WIDTH < len(text) else ''}"
 
 
 def _closing(outcome: Outcome, output: str, test: str, model: str) -> list[str]:

@@ -32,7 +32,7 @@ def test_a_flip_is_a_mirror_and_a_symmetric_image_has_none(tmp_path):
     made = run("image_flip", rows, tmp_path / "new", per_row=3)
     (new,) = made.examples
     assert pixels(new).tolist() == [row[::-1] for row in left]
-    assert made.dropped == {"nothing more to change in the row": 1}
+    assert made.dropped == {"nothing in the row to change": 1}
     assert [p.name for p in (tmp_path / "new").iterdir()] == [new.input.rsplit("/", 1)[-1]]
 
 

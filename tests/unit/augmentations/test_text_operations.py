@@ -12,7 +12,7 @@ from stand_ins import Scripted, row, work
 from fewtune.augmentations._rows import asked
 from fewtune.augmentations._synonyms import Thesaurus, wordnet
 from fewtune.augmentations._words import NEGATIONS, Pieces
-from fewtune.augmentations.base import AUGMENTATIONS, Rejected, TextChange
+from fewtune.augmentations.base import AUGMENTATIONS, NO_MORE, NOTHING, Rejected, TextChange
 from fewtune.errors import ModelError, PlanError
 
 EDITS = ["random_deletion", "random_insertion", "random_swap", "typos"]
@@ -61,10 +61,10 @@ def test_casing_by_hand():
     assert set(found) == {
         "can i see dr. bo at 9am? x-ray B12",
         "CAN I SEE DR. BO AT 9am? X-RAY B12",
-        "Can I see dr. bo at 9am? x-ray B12",
+        "Can I see dr. Bo at 9am? X-ray B12",
     }
     assert texts("casing", "where is it", per_row=3, upper=False) == ["Where is it"]
-    assert texts("casing", "1234") == ["nothing more to change in the row"]
+    assert texts("casing", "1234") == ["nothing in the row to change"]
 
 
 def test_casing_with_nothing_on_says_so():
@@ -75,12 +75,12 @@ def test_casing_with_nothing_on_says_so():
 def test_swap_by_hand():
     # Only two words stand side by side with nothing but a space between.
     assert texts("random_swap", "pay bill") == ["bill pay"]
-    assert texts("random_swap", "pay, bill") == ["nothing more to change in the row"]
-    assert texts("random_swap", "pay 12 bill") == ["nothing more to change in the row"]
+    assert texts("random_swap", "pay, bill") == ["nothing in the row to change"]
+    assert texts("random_swap", "pay 12 bill") == ["nothing in the row to change"]
     assert set(texts("random_swap", "a b c", per_row=5)) == {
         "b a c",
         "a c b",
-        "nothing more to change in the row",
+        "no further variation of the row",
     }
 
 
@@ -88,10 +88,10 @@ def test_deletion_by_hand():
     assert set(texts("random_deletion", "not my bill", per_row=9)) == {
         "not bill",
         "not my",
-        "nothing more to change in the row",
+        "no further variation of the row",
     }
-    assert texts("random_deletion", "my bill") == ["nothing more to change in the row"]
-    assert texts("random_deletion", "12 34 56") == ["nothing more to change in the row"]
+    assert texts("random_deletion", "my bill") == ["nothing in the row to change"]
+    assert texts("random_deletion", "12 34 56") == ["nothing in the row to change"]
     # Half of ten words at most, whatever the share's rounding.
     (half,) = texts("random_deletion", "a b c d e f g h i j", share=0.5)
     assert len(half.split()) == 5
@@ -108,7 +108,7 @@ def test_insertion_by_a_thesaurus():
     assert set(texts("random_insertion", "the bill", per_row=9, tools=tools)) == {
         "invoice the bill",
         "the invoice bill",
-        "nothing more to change in the row",
+        "no further variation of the row",
     }
 
 
@@ -140,12 +140,14 @@ def test_synonyms_by_hand():
     )
     # Forms of the word are none, and fee does not have bill among its own nearest.
     assert Thesaurus(tools).near("bill") == ["invoice"]
+    pairs = ["speak spoke", "dog pets", "nine seven", "big large", "pay settled", "found located"]
+    mutual = {a: [b] for p in pairs for a, b in (p.split(), p.split()[::-1])}
+    found = {p: Thesaurus(Scripted(near=mutual)).near(p.split()[0]) for p in pairs}
+    assert [p for p in pairs if found[p]] == ["big large"]
     assert texts("synonym_replacement", "The Bill, please?", tools=tools) == [
         "The Invoice, please?"
     ]
-    assert texts("synonym_replacement", "The cat", tools=tools) == [
-        "nothing more to change in the row"
-    ]
+    assert texts("synonym_replacement", "The cat", tools=tools) == ["nothing in the row to change"]
 
 
 def test_synonyms_without_model_and_wordnet_say_what_to_give():
@@ -179,7 +181,7 @@ SENTENCES = st.text(
 def test_no_edit_empties_repeats_or_touches_numbers(name, text, seed):
     found = texts(name, text, per_row=3, seed=seed)
     assert found == texts(name, text, per_row=3, seed=seed)
-    made = [new for new in found if new != "nothing more to change in the row"]
+    made = [new for new in found if new not in (NOTHING, NO_MORE)]
     assert len(set(made)) == len(made)
     kept = [w for w in Pieces.of(text).words if w.isdigit() or w.lower() in NEGATIONS]
     for new in made:
