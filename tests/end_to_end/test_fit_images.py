@@ -1,0 +1,80 @@
+"""A folder of images by class is fitted, reported and predicted from, as a user would."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import fewtune
+from fewtune.cli.main import app
+from fewtune.errors import PlanError
+from fewtune.models import tiny
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Noise in three tones, twelve pictures of each."""
+    root = tmp_path_factory.mktemp("tones")
+    for tone, label in enumerate(("dark", "grey", "light")):
+        (root / label).mkdir()
+        for number in range(12):
+            draw = np.random.default_rng(100 * tone + number)
+            noise = draw.integers(0, 20, (36, 40, 3)) + 115 * tone
+            Image.fromarray(noise.astype(np.uint8)).save(root / label / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(tiny.save_mobilenet(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture(scope="module")
+def run(folder, model, tmp_path_factory):
+    changes = {"training.updates": 12, "training.evaluations": 3}
+    output = tmp_path_factory.mktemp("runs") / "run"
+    return fewtune.fit(folder, model, settings=changes, output=output)
+
+
+def test_the_plan_is_one_for_images(run):
+    plan = run.plan
+    assert (plan.task.name, plan.method.name) == ("image_classification", "partial")
+    assert (plan.select.rungs, plan.controls) == (["head"], ["majority", "frozen"])
+    assert set(run.controls) == {"majority", "frozen"}
+
+
+def test_the_frozen_blocks_were_computed_once(run):
+    events = [json.loads(line) for line in (run.path / "journal.jsonl").read_text().splitlines()]
+    (trunk,) = [e["values"] for e in events if e["kind"] == "trunk"]
+    assert trunk["blocks"] == 11 and trunk["rows"] > 20
+
+
+def test_tones_are_told_apart_and_the_report_shows_it(run):
+    assert run.scores["accuracy"].value > 0.7
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "Image classification" in page
+
+
+def test_predict_answers_a_folder_an_image_and_no_text(run, folder, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for label in ("dark", "light"):
+        (flat / f"{label}.png").write_bytes((folder / label / "3.png").read_bytes())
+    answers = fewtune.open(run.path).predict_file(flat)
+    assert [a["label"] for a in answers] == ["dark", "light"]
+    assert run.predict(str(flat / "light.png"))["label"] == "light"
+    cli = CliRunner()
+    one = cli.invoke(app, ["predict", str(run.path), "--data", str(flat / "dark.png")])
+    assert json.loads(one.stdout)["label"] == "dark"
+    with pytest.raises(Exception, match="--data"):
+        cli.invoke(app, ["predict", str(run.path), "--text", "hello"], catch_exceptions=False)
+
+
+def test_controls_and_methods_for_text_are_refused(folder, model, tmp_path):
+    for change in ({"controls": ["tfidf"]}, {"method.name": "prefix"}):
+        with pytest.raises(PlanError, match="image_classification"):
+            fewtune.fit(folder, model, settings=change, output=tmp_path / "none")
