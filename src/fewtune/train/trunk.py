@@ -87,7 +87,6 @@ class Store:
         raw = np.frombuffer(self._map, np.uint8, shape.numel() * dtype.itemsize, start)
         return torch.from_numpy(raw.copy()).view(dtype).reshape(shape)
 
-
     def close(self) -> None:
         """Forget everything and remove the file."""
         self._kept.clear()

@@ -1,0 +1,1 @@
+"""Speed: what each measure of haste is worth, in seconds."""
