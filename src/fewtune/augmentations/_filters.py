@@ -70,7 +70,7 @@ class Sieve:
         self._own_row(_left(candidates))
         self._near(_left(candidates))
         self._near_each_other(_left(candidates))
-        self._meaning(_left(candidates))
+        self._meaning([c for c in _left(candidates) if c.member.doubtful])
 
     def _key(self, example: Example) -> str:
         return self.content(example) if self.content else squeeze(whole(example, self.shape))

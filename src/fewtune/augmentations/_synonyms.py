@@ -29,7 +29,8 @@ _KEPT = (
     anything everything something anyone everyone someone anybody everybody somebody
     monday tuesday wednesday thursday friday saturday sunday january february march april may
     june july august september october november december today tomorrow yesterday morning noon
-    afternoon evening night day week month year before after early late
+    afternoon afternoons evening evenings morning mornings night nights hour hours minute minutes
+    day days week weeks month months year years before after
     """.split()
     )
 )
@@ -45,11 +46,26 @@ _FORMS = """
     run ran,say said,see saw seen,sell sold,send sent,show shown,sit sat,sleep slept,
     speak spoke spoken,spend spent,stand stood,steal stole stolen,take took taken,
     teach taught,tell told,think thought,throw threw thrown,understand understood,wake woke woken,
-    wear wore worn,win won,write wrote written,child children,man men,woman women,foot feet,
+    swell swollen,swim swam swum,wear wore worn,win won,
+    write wrote written,child children,man men,woman women,foot feet,
     tooth teeth,person people,good better best,bad worse worst
 """
 _VERB = {form: group.split()[0] for group in _FORMS.split(",") for form in group.split()}
 """English forms that share no beginning, to the first of them."""
+
+_APART = """
+    long short,longer shorter,late early,later earlier,latest earliest,big small,bigger smaller,
+    large small,larger smaller,high low,higher lower,hot cold,hotter colder,old new young,
+    older newer younger,good great bad,better worse,best worst,open closed shut,left right,
+    fast slow,rich poor,true false,start end stop,buy sell,borrow lend,borrowing lending,
+    push pull,love hate,increase decrease,add remove,win lose,accept reject refuse,arrive leave,
+    husband wife,son daughter,mother father,mom dad,brother sister,boy girl,man woman,men women,
+    male female,uncle aunt,king queen,street avenue road,black white red blue green yellow,
+    north south east west,breakfast lunch dinner,cat dog,easy hard,cheap expensive,
+    always sometimes often,first last,inside outside,empty full
+"""
+_NOT_ALIKE = [frozenset(group.split()) for group in _APART.split(",")]
+"""English words that embeddings put side by side, and of which none may stand for another."""
 
 _ENDINGS = ("s", "ed", "ing", "ly")
 """Endings that a word and its replacement must both have or both lack, or grammar breaks."""
@@ -118,6 +134,8 @@ def _fits(word: str, other: str) -> bool:
         return False
     forms = {word: "", other: ""} | {w: _VERB[w] for w in (word, other) if w in _VERB}
     if forms[word] and forms[word] == forms[other]:
+        return False
+    if any(word in group and other in group for group in _NOT_ALIKE):
         return False
     # A basic form for a past one, or the other way round, breaks the sentence too.
     past = [bool(base) and base != w for w, base in forms.items()]

@@ -138,6 +138,8 @@ class Augmentation(Configured, ABC):
     """Whether its variations are meant to be near copies of their parent."""
     own_meaning: ClassVar[bool] = False
     """Whether they say something else than their parent, of the same label."""
+    doubtful: ClassVar[bool] = True
+    """Whether a variation may have left its label, so that its meaning is looked at."""
     replaces: ClassVar[bool] = False
     """Whether a variation takes the place of its parent instead of joining it."""
     most: ClassVar[int] = 1000

@@ -35,6 +35,7 @@ class LabelNames(Augmentation):
     Options = LabelNamesOptions
     shapes = frozenset({"labelled_text"})
     own_meaning = True
+    doubtful = False
     most = 1
 
     def parents(self, work: Work) -> Sequence[Example]:

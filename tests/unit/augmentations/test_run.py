@@ -175,6 +175,13 @@ def test_label_names_give_one_row_a_label_and_none_for_empty_names():
     assert made.dropped == {"the label's name says nothing": 1}
 
 
+def test_a_labels_name_is_true_wherever_its_state_lies():
+    rows = [row("red", "warm_tone", "f.csv:2"), row("blue", "cold_tone", "f.csv:3")]
+    states = {"red": [1, 0], "blue": [0, 1], "warm tone": [0, 1], "cold tone": [0, 1]}
+    made = run([("label_names", {})], rows, tools=Scripted(states=states))
+    assert len(made.examples) == 2
+
+
 def test_a_chat_is_varied_in_its_last_question_only():
     turns = (
         Message("system", "Be kind."),

@@ -140,7 +140,15 @@ def test_synonyms_by_hand():
     )
     # Forms of the word are none, and fee does not have bill among its own nearest.
     assert Thesaurus(tools).near("bill") == ["invoice"]
-    pairs = ["speak spoke", "dog pets", "nine seven", "big large", "pay settled", "found located"]
+    pairs = [
+        "speak spoke",
+        "dog pets",
+        "nine seven",
+        "big large",
+        "pay settled",
+        "found sought",
+        "long short",
+    ]
     mutual = {a: [b] for p in pairs for a, b in (p.split(), p.split()[::-1])}
     found = {p: Thesaurus(Scripted(near=mutual)).near(p.split()[0]) for p in pairs}
     assert [p for p in pairs if found[p]] == ["big large"]
