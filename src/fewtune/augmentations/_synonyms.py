@@ -27,7 +27,9 @@ _KEPT = (
     have has had having go goes going come comes coming make makes take takes give put let lets
     here there up down out off over under back
     anything everything something anyone everyone someone anybody everybody somebody
-    monday tuesday wednesday thursday friday saturday sunday january february march april may
+    monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays
+    thursdays fridays saturdays sundays weekend weekends weekday weekdays
+    january february march april may
     june july august september october november december today tomorrow yesterday morning noon
     afternoon afternoons evening evenings morning mornings night nights hour hours minute minutes
     day days week weeks month months year years before after

@@ -64,6 +64,15 @@ class Pieces:
             if not protected(word) and not self.gaps[at].endswith(("[", "{", "<", "@", "#", "$"))
         ]
 
+    def starts(self, at: int) -> bool:
+        """Return whether a word begins a sentence."""
+        return at == 0 or bool(set(self.gaps[at]) & set(".!?\n"))
+
+    def is_name(self, at: int) -> bool:
+        """Return whether a word has a capital that neither a sentence nor shouting gives it."""
+        word = self.words[at]
+        return word[:1].isupper() and not word.isupper() and not self.starts(at)
+
     def beside(self, one: int, two: int) -> bool:
         """Return whether nothing but white space stands between two words."""
         return two == one + 1 and not self.gaps[two].strip()

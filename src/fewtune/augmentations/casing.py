@@ -68,8 +68,10 @@ def _recased(text: str, mode: Callable[[str], str]) -> str:
     for at, word in enumerate(pieces.words):
         if any(character.isdigit() for character in word) or "@" in word:
             continue
-        starts = at == 0 or bool(set(pieces.gaps[at]) & set(".!?\n"))
-        pieces.words[at] = _in_sentence(word, starts) if mode is str.capitalize else mode(word)
+        if mode is str.capitalize:
+            pieces.words[at] = _in_sentence(word, pieces.starts(at))
+        else:
+            pieces.words[at] = mode(word)
     return str(pieces)
 
 

@@ -1,6 +1,7 @@
 """Words replaced by near ones: by WordNet where its data is present, else by a model's embeddings.
 
-Words of grammar, of time, numbers, addresses and negations stay.
+Words of grammar and of time, names, numbers, addresses and negations stay. Embeddings know words
+and not sentences: look at the pairs that are shown before you train on them.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class SynonymReplacement(TextChange):
     def change(self, text: str, example: Example, draw: random.Random, work: Work) -> str | None:
         """Return the text with drawn words replaced."""
         pieces = Pieces.of(text)
-        near = {at: self._thesaurus.near(pieces.words[at]) for at in pieces.free()}
+        places = [at for at in pieces.free() if not pieces.is_name(at)]
+        near = {at: self._thesaurus.near(pieces.words[at]) for at in places}
         open_places = [at for at, words in near.items() if words]
         if not open_places:
             return None

@@ -98,7 +98,7 @@ def _from_hub(name: str, reference: str) -> Source:
         folder = snapshot_download(
             hub_id,
             revision=revision or None,
-            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
+            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja"],
         )
     except Exception as error:  # the hub's library raises its own, requests' and OS errors
         raise ModelError(

@@ -152,8 +152,8 @@ def test_synonyms_by_hand():
     mutual = {a: [b] for p in pairs for a, b in (p.split(), p.split()[::-1])}
     found = {p: Thesaurus(Scripted(near=mutual)).near(p.split()[0]) for p in pairs}
     assert [p for p in pairs if found[p]] == ["big large"]
-    assert texts("synonym_replacement", "The Bill, please?", tools=tools) == [
-        "The Invoice, please?"
+    assert texts("synonym_replacement", "Is it? Bill me, Bill!", tools=tools) == [
+        "Is it? Invoice me, Bill!"
     ]
     assert texts("synonym_replacement", "The cat", tools=tools) == ["nothing in the row to change"]
 
