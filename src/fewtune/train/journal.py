@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fewtune.records import Event
 
@@ -29,21 +29,23 @@ def _plain(value: Any) -> Any:
 
 
 class Journal:
-    """An append-only log of events that can be rewound to a checkpoint.
+    """A log of events, appended to, from which what a resumed stage tells anew can be dropped.
 
     Parameters
     ----------
     path
-        File to append to; ``None`` keeps nothing (other processes than the first).
-    before
-        Seconds that earlier sittings of the run took.
+        File to append to; ``None`` keeps nothing (other processes than the first). A file that is
+        there is gone on with, its seconds included.
     """
 
-    def __init__(self, path: Path | None, before: float = 0.0) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self.listeners: list[Listener] = []
-        self._began = time.monotonic() - before
-        self._file = path.open("ab") if path is not None else None
+        self._file: IO[bytes] | None = None
+        self._began = time.monotonic()
+        if path is not None:
+            last = self._rewrite(lambda line: True)
+            self._began -= float(last.get("seconds", 0))
 
     @property
     def seconds(self) -> float:
@@ -67,18 +69,36 @@ class Journal:
             listener(event)
         return event
 
-    def offset(self) -> int:
-        """Return the length of the file in bytes, to be kept in a checkpoint."""
-        if self._file is None:
-            return 0
-        return self._file.tell()
+    def forget(self, stage: str, after: int) -> None:
+        """Drop what a stage wrote after an update, which is about to be told anew.
 
-    def rewind(self, offset: int, seconds: float) -> None:
-        """Forget what was written after a checkpoint, so no update is told twice."""
-        if self._file is not None:
-            os.ftruncate(self._file.fileno(), offset)
-            self._file.seek(offset)
-        self._began = time.monotonic() - seconds
+        Parameters
+        ----------
+        stage
+            Other stages' lines stay.
+        after
+            The update of the checkpoint that training goes on from; -1 where there is none.
+        """
+        self._rewrite(
+            lambda line: line["stage"] != stage
+            or (line["update"] <= after and line["kind"] != "dial")
+        )
+
+    def _rewrite(self, keep: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Keep some lines, never half a line that a kill left at the end; return the last kept."""
+        if self.path is None:
+            return {}
+        self.close()
+        whole = self.path.read_bytes() if self.path.exists() else b""
+        lines = whole.splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith(b"\n") and keep(json.loads(line))]
+        if len(kept) != len(lines):
+            fresh = self.path.with_name(self.path.name + ".tmp")
+            fresh.write_bytes(b"".join(kept))
+            os.replace(fresh, self.path)
+        self._file = self.path.open("ab")
+        last: dict[str, Any] = json.loads(kept[-1]) if kept else {}
+        return last
 
     def close(self) -> None:
         """Close the file."""

@@ -20,8 +20,6 @@ def save(run: Training) -> None:
         "evaluations": [asdict(e) for e in run.evaluations],
         "best": asdict(run.best_evaluation) if run.best_evaluation else None,
         "monitors": {m.name: m.state for m in run.monitors},
-        "journal": run.journal.offset(),
-        "seconds": run.journal.seconds,
     }
     state = checkpoint.optimizer_tensors(run.optimizer)
     checkpoint.save(run.folder, checkpoint.Checkpoint(run.weights(), run.best, state, facts))
@@ -30,6 +28,7 @@ def save(run: Training) -> None:
 def resume(run: Training) -> None:
     """Go on from the checkpoint in the run's folder, if there is one."""
     found = checkpoint.load(run.folder)
+    run.journal.forget(run.stage, found.facts["update"] if found else -1)
     if found is None:
         return
     checkpoint.restore_weights(run.model, found.weights)
@@ -40,4 +39,3 @@ def resume(run: Training) -> None:
     run.best_evaluation = Evaluation(**found.facts["best"]) if found.facts["best"] else None
     for monitor in run.monitors:
         monitor.state = found.facts["monitors"].get(monitor.name, {})
-    run.journal.rewind(found.facts["journal"], found.facts["seconds"])

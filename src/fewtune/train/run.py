@@ -61,6 +61,8 @@ class Training:
         Trainable parameters before the first update.
     evaluations
         All evaluations so far, oldest first.
+    gradient_norm
+        That of this update before it was clipped; ``None`` until then.
     """
 
     stage: str
@@ -84,6 +86,7 @@ class Training:
     best_evaluation: Evaluation | None = None
     start: dict[str, Tensor] = field(default_factory=dict)
     evaluations: list[Evaluation] = field(default_factory=list)
+    gradient_norm: float | None = None
     optimizer: Any = None
     forward: Any = None
 
@@ -112,4 +115,5 @@ class Training:
         """Clip the gradient as planned; return its norm before, over all trainable parameters."""
         trainable = [p for p in self.model.parameters() if p.grad is not None]
         most = self.plan.clip or float("inf")
-        return float(nn.utils.clip_grad_norm_(trainable, most))
+        self.gradient_norm = float(nn.utils.clip_grad_norm_(trainable, most))
+        return self.gradient_norm

@@ -28,7 +28,7 @@ def update(run: Training, owner: Regularizer | None, rows: Sequence[int]) -> Ste
     weight = torch.stack([batch.weights.sum() for batch in batches]).sum()
     weight = run.accelerator.reduce(weight, "sum")
     state = run.seed * 1_000_003 + run.update * 1_009 + run.accelerator.process_index
-    norm = float("nan")
+    run.gradient_norm = None
 
     def backward() -> float:
         # Seeded here, so that every pass over the same update drops the same units.
@@ -38,11 +38,12 @@ def update(run: Training, owner: Regularizer | None, rows: Sequence[int]) -> Ste
     run.optimizer.zero_grad(set_to_none=True)
     if owner is not None:
         loss = owner.update(run, backward)
-        norm = _norm(run)
     else:
         loss = backward()
-        norm = run.clip()
+        run.clip()
         run.optimizer.step()
+    # A regularizer that does not clip leaves the gradient as it was.
+    norm = _norm(run) if run.gradient_norm is None else run.gradient_norm
     run.update += 1
     step = Step(run.update, loss, norm, rate)
     run.journal.write(

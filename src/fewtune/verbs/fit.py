@@ -243,7 +243,7 @@ def fit(
     if not resume:
         folder = RunFolder.create(output or _new_folder(Path(str(data))))
     _note_data(folder, prepared, resume)
-    journal = Journal(folder.path / "journal.jsonl", _seconds_before(folder))
+    journal = Journal(folder.path / "journal.jsonl")
     journal.listeners += listeners
     try:
         report = _checked(prepared, journal)
@@ -273,18 +273,6 @@ def _new_folder(data: Path) -> Path:
     while (Path("runs") / f"{stem}-{number}").exists():
         number += 1
     return Path("runs") / f"{stem}-{number}"
-
-
-def _seconds_before(folder: RunFolder) -> float:
-    """Return how long earlier sittings ran, by the last line of the journal."""
-    import json
-
-    path = folder.path / "journal.jsonl"
-    last = path.read_bytes().splitlines()[-1:] if path.exists() else []
-    try:
-        return float(json.loads(last[0])["seconds"]) if last else 0.0
-    except (ValueError, KeyError):
-        return 0.0
 
 
 def _checked(prepared: Prepared, journal: Journal) -> CheckReport:

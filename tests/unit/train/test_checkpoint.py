@@ -93,24 +93,59 @@ def test_an_optimizer_goes_on_as_if_it_had_never_stopped():
     assert torch.equal(model.w, other.w)
 
 
-def test_the_journal_is_one_event_a_line_and_can_be_rewound(tmp_path):
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_the_journal_is_one_event_a_line(tmp_path):
     path, heard = tmp_path / "j.jsonl", []
     journal = Journal(path)
     journal.listeners.append(heard.append)
     journal.write("step", "lora", 1, loss=0.5, name="é")
-    at = journal.offset()
     journal.write("step", "lora", 2, loss=math.nan, more=[math.inf, {"x": -math.inf}])
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    journal.close()
+    lines = lines_of(path)
     assert [line["update"] for line in lines] == [1, 2]
     assert lines[0]["values"] == {"loss": 0.5, "name": "é"}
     assert lines[1]["values"] == {"loss": "nan", "more": ["inf", {"x": "-inf"}]}
-    journal.rewind(at, 100.0)
-    journal.write("step", "lora", 2, loss=0.25)
+    assert [event.update for event in heard] == [1, 2]
+
+
+def test_a_resumed_stage_forgets_its_own_later_updates_and_no_other_stages(tmp_path):
+    journal = Journal(tmp_path / "j")
+    for stage, update in (("lora", 0), ("lora", 1), ("lora", 2), ("full", 3)):
+        journal.write("step", stage, update)
+    journal.write("dial", "lora", 1)
+    journal.forget("lora", after=1)
+    journal.write("step", "lora", 2)
     journal.close()
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert [line["values"]["loss"] for line in lines] == [0.5, 0.25]
-    assert lines[1]["seconds"] >= 100
-    assert [event.update for event in heard] == [1, 2, 2]
+    told = [(line["kind"], line["stage"], line["update"]) for line in lines_of(tmp_path / "j")]
+    assert told == [
+        ("step", "lora", 0),
+        ("step", "lora", 1),
+        ("step", "full", 3),
+        ("step", "lora", 2),
+    ]
+
+
+def test_without_a_checkpoint_a_stage_is_forgotten_whole(tmp_path):
+    journal = Journal(tmp_path / "j")
+    journal.write("evaluation", "lora", 0)
+    journal.write("stage", name="train")
+    journal.forget("lora", after=-1)
+    journal.close()
+    assert [line["kind"] for line in lines_of(tmp_path / "j")] == ["stage"]
+
+
+def test_half_a_line_that_a_kill_left_is_dropped_and_seconds_go_on(tmp_path):
+    whole = {"kind": "stage", "stage": "", "update": 0, "seconds": 50.0, "values": {}}
+    (tmp_path / "j").write_text(json.dumps(whole) + '\n{"kind": "st', encoding="utf-8")
+    journal = Journal(tmp_path / "j")
+    assert journal.seconds >= 50
+    journal.write("stage")
+    journal.close()
+    assert [line["kind"] for line in lines_of(tmp_path / "j")] == ["stage", "stage"]
+    assert lines_of(tmp_path / "j")[1]["seconds"] >= 50
 
 
 def test_a_journal_without_a_file_still_tells():
@@ -118,11 +153,6 @@ def test_a_journal_without_a_file_still_tells():
     journal = Journal(None)
     journal.listeners.append(heard.append)
     journal.write("stage", name="check")
-    journal.rewind(journal.offset(), 5)
+    journal.forget("", after=-1)
     journal.close()
     assert [event.kind for event in heard] == ["stage"]
-
-
-def test_a_resumed_journal_goes_on_counting_seconds(tmp_path):
-    Journal(tmp_path / "j").close()
-    assert Journal(None, before=50.0).seconds >= 50
