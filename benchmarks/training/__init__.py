@@ -1,0 +1,1 @@
+"""What training gives and costs: methods, regularizers, monitors."""
