@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from fewtune.augmentations._rows import asked, with_asked
+from fewtune.augmentations._words import Pieces
+from fewtune.data.words import FUNCTION_WORDS
 from fewtune.errors import ModelError, PlanError
 from fewtune.family import Configured, Family
 from fewtune.records import Example, Message, Shape
@@ -170,6 +172,22 @@ class Augmentation(Configured, ABC):
 
 class TextChange(Augmentation):
     """An augmentation that edits the words of what is asked."""
+
+    def free(self, pieces: Pieces, example: Example, work: Work) -> list[int]:
+        """Return the places of words that may be edited.
+
+        Names may not, nor what ``protected`` says, nor, in a row with a written answer, words that
+        the answer takes up: it would speak of what was not asked.
+        """
+        taken: set[str] = set()
+        if work.shape in ("prompt", "chat"):
+            taken = {word.lower() for word in Pieces.of(example.target or "").words}
+            taken -= FUNCTION_WORDS
+        return [
+            at
+            for at in pieces.free()
+            if not pieces.is_name(at) and pieces.words[at].lower() not in taken
+        ]
 
     @abstractmethod
     def change(self, text: str, example: Example, draw: random.Random, work: Work) -> str | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from fewtune.augmentations._replies import differences, tidy
-from fewtune.augmentations._rows import asked, squeeze, with_target
+from fewtune.augmentations._rows import squeeze, with_target
 from fewtune.augmentations.base import Augmentation, Rejected, Work
 from fewtune.family import Options
 from fewtune.records import Example, Message
@@ -22,9 +22,9 @@ from fewtune.records import Example, Message
 __all__ = ["OwnStyle"]
 
 PROMPT = (
-    "Below are a question and its correct answer. Write the answer in your own words. Keep every "
-    "fact, number and name, add nothing, and write the answer and nothing else.\n\n"
-    "Question:\n{question}\n\nAnswer:\n{answer}"
+    "Below are a question or a conversation, and its correct answer. Write the answer in your own "
+    "words. Keep every fact, number and name, add nothing, and write the answer and nothing else."
+    "\n\nQuestion:\n{question}\n\nAnswer:\n{answer}"
 )
 
 LONGEST = 2.5
@@ -51,7 +51,7 @@ class OwnStyle(Augmentation):
         self, example: Example, draw: random.Random, work: Work
     ) -> Iterable[Example | Rejected]:
         """Yield the rewriting, or why it does not match."""
-        question, answer = asked(example), example.target or ""
+        question, answer = example.input, example.target or ""
         replies = work.tools.generate(
             [Message("user", PROMPT.format(question=question, answer=answer))],
             model=self.options.model,

@@ -31,7 +31,7 @@ class RandomDeletion(TextChange):
     def change(self, text: str, example: Example, draw: random.Random, work: Work) -> str | None:
         """Return the text without drawn words."""
         pieces = Pieces.of(text)
-        free = pieces.free()
+        free = self.free(pieces, example, work)
         if len(pieces.words) < FEWEST or not free:
             return None
         many = min(some(free, self.options.share), len(pieces.words) // 2)

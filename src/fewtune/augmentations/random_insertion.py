@@ -49,7 +49,7 @@ class RandomInsertion(TextChange):
     def change(self, text: str, example: Example, draw: random.Random, work: Work) -> str | None:
         """Return the text with drawn words put in."""
         pieces = Pieces.of(text)
-        free = pieces.free()
+        free = self.free(pieces, example, work)
         pools = [pool for pool in (self._pool(pieces.words[at], example) for at in free) if pool]
         if not pools:
             return None

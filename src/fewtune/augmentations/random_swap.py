@@ -32,7 +32,7 @@ class RandomSwap(TextChange):
         words = pieces.words
         pairs = [
             (one, two)
-            for one, two in pairwise(pieces.free())
+            for one, two in pairwise(self.free(pieces, example, work))
             if words[one].lower() != words[two].lower() and pieces.beside(one, two)
         ]
         if not pairs:

@@ -47,7 +47,7 @@ class SynonymReplacement(TextChange):
     def change(self, text: str, example: Example, draw: random.Random, work: Work) -> str | None:
         """Return the text with drawn words replaced."""
         pieces = Pieces.of(text)
-        places = [at for at in pieces.free() if not pieces.is_name(at)]
+        places = self.free(pieces, example, work)
         near = {at: self._thesaurus.near(pieces.words[at]) for at in places}
         open_places = [at for at, words in near.items() if words]
         if not open_places:

@@ -42,7 +42,7 @@ class Typos(TextChange):
     def change(self, text: str, example: Example, draw: random.Random, work: Work) -> str | None:
         """Return the text with slips in drawn words."""
         pieces = Pieces.of(text)
-        free = [at for at in pieces.free() if len(pieces.words[at]) >= SHORTEST]
+        free = [at for at in self.free(pieces, example, work) if len(pieces.words[at]) >= SHORTEST]
         if not free:
             return None
         for at in draw.sample(free, some(free, self.options.share)):

@@ -14,6 +14,7 @@ from fewtune.augmentations._synonyms import Thesaurus, wordnet
 from fewtune.augmentations._words import NEGATIONS, Pieces
 from fewtune.augmentations.base import AUGMENTATIONS, NO_MORE, NOTHING, Rejected, TextChange
 from fewtune.errors import ModelError, PlanError
+from fewtune.records import Example
 
 EDITS = ["random_deletion", "random_insertion", "random_swap", "typos"]
 
@@ -181,6 +182,20 @@ SENTENCES = st.text(
     min_size=1,
     max_size=60,
 ).filter(str.strip)
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_names_and_what_a_written_answer_takes_up_are_let_be(name):
+    assert texts(name, "2 Keller") == ["nothing in the row to change"]
+    example = Example("please the cheque, Keller", "The cheque is in the post.", "p.jsonl:1")
+    member = AUGMENTATIONS.load(name)()
+    given_work = work([example], "prompt", per_row=9)
+    member.ready(given_work)
+    for made in member.variants(example, random.Random(0), given_work):
+        if isinstance(made, Rejected):
+            continue
+        left = [w for w in asked(made).split() if w in ("cheque,", "Keller")]
+        assert left == ["cheque,", "Keller"]
 
 
 @pytest.mark.parametrize("name", [*EDITS, "casing"])
