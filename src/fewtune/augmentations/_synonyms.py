@@ -25,6 +25,7 @@ _KEPT = (
     what when where which who whom whose why how can could will would shall should may might must
     if than while because am pm as very only more most much many other another last next
     have has had having go goes going come comes coming make makes take takes give put let lets
+    myself yourself himself herself itself oneself ourselves yourselves themselves
     here there up down out off over under back
     anything everything something anyone everyone someone anybody everybody somebody
     monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays
@@ -64,7 +65,8 @@ _APART = """
     husband wife,son daughter,mother father,mom dad,brother sister,boy girl,man woman,men women,
     male female,uncle aunt,king queen,street avenue road,black white red blue green yellow,
     north south east west,breakfast lunch dinner,cat dog,easy hard,cheap expensive,
-    always sometimes often,first last,inside outside,empty full
+    always sometimes often,say tell,says tells,said told,
+    instead rather,first last,inside outside,empty full
 """
 _NOT_ALIKE = [frozenset(group.split()) for group in _APART.split(",")]
 """English words that embeddings put side by side, and of which none may stand for another."""
