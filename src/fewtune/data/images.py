@@ -103,7 +103,7 @@ class Pixels:
             do_normalize=False,
             return_tensors="np",
         )["pixel_values"][0]
-        pixels = np.clip(np.rint(found), 0, 255).astype(np.uint8)
+        pixels: Bytes = np.clip(np.rint(found), 0, 255).astype(np.uint8)
         self._shape = self._shape or pixels.shape
         if pixels.shape != self._shape:
             raise ModelError(
