@@ -80,8 +80,9 @@ class Journal:
             The update of the checkpoint that training goes on from; -1 where there is none.
         """
         self._rewrite(
-            lambda line: line["stage"] != stage
-            or (line["update"] <= after and line["kind"] != "dial")
+            lambda line: (
+                line["stage"] != stage or (line["update"] <= after and line["kind"] != "dial")
+            )
         )
 
     def _rewrite(self, keep: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
