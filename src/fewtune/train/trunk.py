@@ -245,9 +245,10 @@ def cached_trunk(
         For the file that states beyond memory go to.
     """
     trunk, why = _made(model, task, rows, folder)
+    # Of no stage: what a stage has written is dropped when it begins or is resumed.
     journal.write(
         "trunk",
-        stage,
+        name=stage,
         blocks=trunk.count if trunk else 0,
         rows=len(rows) if trunk else 0,
         sentence=why,
