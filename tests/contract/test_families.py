@@ -202,7 +202,7 @@ def test_a_method_trains_some_parameters_and_brings_them_back(
     run.model = run.method.prepare(task.load_model(), task)
     trainable = [p for p in run.model.parameters() if p.requires_grad]
     assert trainable
-    low, usual, high = run.method.rates(20_000_000)
+    low, usual, high = run.method.rates(20_000_000, "generation")
     assert 0 < low < usual < high <= 1
     before = task.outcomes(run.model, rows).losses
     train(run)

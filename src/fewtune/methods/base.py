@@ -31,6 +31,14 @@ __all__ = [
 RATE_AT_HALF_BILLION = 2e-5
 """Full fine-tuning's usual learning rate for a model of half a billion parameters."""
 
+SMALL_GENERATOR_POWER = 0.95
+SMALL_CLASSIFIER_POWER = 0.5
+LARGE_POWER = 0.25
+"""How the rate grows below half a billion parameters, and falls above: a power of the size."""
+
+HIGHEST_FULL_RATE = 2e-3
+HIGHEST_RATE = 1e-2
+
 HEAD_FILE = "head.safetensors"
 
 
@@ -48,14 +56,22 @@ class Method(Configured, ABC):
     rate_factor: ClassVar[float] = 1.0
     """Learning rate relative to full fine-tuning of the same model."""
 
-    def rates(self, parameters: int) -> tuple[float, float, float]:
-        """Return a low, a usual and a high learning rate for a model of that many parameters.
+    def rates(self, parameters: int, task: str) -> tuple[float, float, float]:
+        """Return a low, a usual and a high learning rate: a sweep to try, not a truth.
 
-        Smaller models take larger rates, about with the inverse square root of their size; the
-        three are a sweep to try, not a truth.
+        Parameters
+        ----------
+        parameters
+            Of the model. Smaller ones take larger rates.
+        task
+            Small language models take much larger rates than encoders of their size, which start
+            from a fitted head (measured: benchmarks/LOG.md).
         """
-        usual = RATE_AT_HALF_BILLION * (5e8 / max(parameters, 1)) ** 0.5 * self.rate_factor
-        usual = float(f"{min(usual, 1e-2):.1e}")
+        smaller, larger = 5e8 / max(parameters, 1), max(parameters, 1) / 5e8
+        power = SMALL_GENERATOR_POWER if task == "generation" else SMALL_CLASSIFIER_POWER
+        size = smaller**power if smaller > 1 else larger**-LARGE_POWER
+        full = min(RATE_AT_HALF_BILLION * size, HIGHEST_FULL_RATE)
+        usual = float(f"{min(full * self.rate_factor, HIGHEST_RATE):.1e}")
         return float(f"{usual / 3:.1e}"), usual, float(f"{usual * 3:.1e}")
 
     @abstractmethod

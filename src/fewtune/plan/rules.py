@@ -89,7 +89,7 @@ def propose(
     else:
         per_class = rows / max(1, len(data.labels))
         method = _method(task, per_class, parameters, effort, reasons)
-    training = _training(method, rows, parameters, classification, effort, reasons)
+    training = _training(method, rows, parameters, task, effort, reasons)
     select = SelectPlan()
     if classification:
         select.rungs = ["head"]
@@ -99,7 +99,7 @@ def propose(
     controls = list(CONTROLS[task])
     reasons["controls"] = "what the answer costs without tuning, on the same test rows"
     if effort != "quick":
-        low, _, high = METHODS.load(method)().rates(parameters)
+        low, _, high = METHODS.load(method)().rates(parameters, task)
         select.rates = [low, high]
         reasons["select.rates"] = "the learning rate is the first lever: three are tried"
     plan = Plan(
@@ -153,15 +153,16 @@ def _training(
     method: str,
     rows: int,
     parameters: int,
-    classification: bool,
+    task: str,
     effort: Effort,
     reasons: dict[str, str],
 ) -> TrainingPlan:
+    classification = task != "generation"
     size = 16 if classification else 8
     wanted = math.ceil(rows * EPOCHS[effort] / size)
     most = MOST_UPDATES["classification" if classification else "generation"][effort]
     updates = min(max(wanted, LEAST_UPDATES), most)
-    low, rate, high = METHODS.load(method)().rates(parameters)
+    low, rate, high = METHODS.load(method)().rates(parameters, task)
     reasons["training.learning_rate"] = (
         f"usual for {method} at {parameters:,} parameters (sweep {low:g} to {high:g})"
     )

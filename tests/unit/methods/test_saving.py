@@ -160,7 +160,12 @@ def test_the_blend_of_lora_scales_its_change(task, rows, tmp_path, alpha):
 
 def test_rates_fall_with_the_root_of_the_size():
     full, lora = METHODS.load("full")(), METHODS.load("lora")()
-    assert full.rates(500_000_000) == pytest.approx((6.7e-6, 2e-5, 6e-5))
-    assert full.rates(5_000_000)[1] == pytest.approx(2e-4)
-    assert lora.rates(500_000_000)[1] == pytest.approx(2e-4)
-    assert full.rates(1)[1] == 0.01
+    assert full.rates(500_000_000, "generation") == pytest.approx((6.7e-6, 2e-5, 6e-5))
+    assert full.rates(5_000_000, "text_classification")[1] == pytest.approx(2e-4)
+    # 2e-5 · 100^0.95 = 1.6e-3: a small language model takes eight times an encoder's rate.
+    assert full.rates(5_000_000, "generation")[1] == pytest.approx(1.6e-3)
+    # 2e-5 · 16^-0.25 = 1e-5
+    assert full.rates(8_000_000_000, "generation")[1] == pytest.approx(1e-5)
+    assert lora.rates(500_000_000, "generation")[1] == pytest.approx(2e-4)
+    assert full.rates(1, "generation")[1] == 0.002
+    assert lora.rates(1, "generation")[1] == 0.01

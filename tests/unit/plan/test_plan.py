@@ -163,7 +163,7 @@ def test_what_the_rules_propose_can_be_carried_out(shape, parameters, effort, ro
     assert set(plan.reasons) <= set(known_keys())
     assert plan.seed == 4
     method = METHODS.load(plan.method.name)()
-    assert plan.training.learning_rate == method.rates(parameters)[1]
+    assert plan.training.learning_rate == method.rates(parameters, plan.task.name)[1]
 
 
 # Every key changes behaviour: here, or in the test that is named.
