@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fewtune.verbs.augment import augment
     from fewtune.verbs.check import check
     from fewtune.verbs.fit import fit, prepare
     from fewtune.verbs.result import Run
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Run", "check", "fit", "open", "prepare"]
+__all__ = ["Run", "augment", "check", "fit", "open", "prepare"]
 
 _HOMES = {
+    "augment": ("fewtune.verbs.augment", "augment"),
     "check": ("fewtune.verbs.check", "check"),
     "fit": ("fewtune.verbs.fit", "fit"),
     # Not "plan": the room of that name would take its place once it is imported.

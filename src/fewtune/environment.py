@@ -77,7 +77,7 @@ def bf16_is_native(device: str) -> bool:
     import torch
 
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     if device == "cpu":
         # torch keeps these two probes private, so a version without them counts as "no".
         probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

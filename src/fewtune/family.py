@@ -80,7 +80,7 @@ class Configured:
 
     @property
     def name(self) -> str:
-        """Name by which a plan finds the member: its file's, or a user's ``package.module:Class``."""
+        """Name by which a plan finds it: its file's, or a user's ``package.module:Class``."""
         home = type(self).__module__
         if home.startswith("fewtune."):
             return home.rsplit(".", 1)[-1]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from fewtune.cli.options import AsJson, Data
 
 if TYPE_CHECKING:
     from fewtune.records import Example
@@ -19,36 +20,27 @@ WIDTH = 110
 
 
 def augment(
-    data: str,
-    output: str,
-    parts: Sequence[str],
-    model: str,
-    test: str,
-    columns: str,
-    per_row: int,
-    seed: int,
-    show: int,
-    only_new: bool,
-    force: bool,
-    as_json: bool,
+    data: Data,
+    output: Annotated[str, typer.Option("--output", "-o", help="The file to write.")],
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="An augmentation: NAME or NAME:key=value,…; repeatable."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Compares meanings, knows near words, writes.")
+    ] = "",
+    test: Annotated[str, typer.Option(help="Test rows, of which no copy is made.")] = "",
+    columns: Annotated[
+        str, typer.Option(help="Which column is what: text=question,label=category.")
+    ] = "",
+    per_row: Annotated[int, typer.Option(help="Variations of each row.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    show: Annotated[int, typer.Option(help="Pairs shown of each augmentation.")] = 5,
+    only_new: Annotated[bool, typer.Option("--only-new", help="Write the new rows alone.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Make variations of training rows, write them, show a few and say what became of all.
-
-    Parameters
-    ----------
-    data, output
-        What is read and what is written.
-    parts
-        ``name`` or ``name:key=value,...`` of each augmentation.
-    model, test, columns
-        Empty where not given.
-    per_row, seed, only_new, force
-        As in ``fewtune.verbs.augment.augment``.
-    show
-        Pairs shown of each augmentation.
-    as_json
-        Whether to print one JSON object instead.
-    """
+    """Make variations of training rows, write them, show a few and say what became of all."""
     from fewtune.data.load import parse_columns
 
     if not parts:

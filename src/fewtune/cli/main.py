@@ -14,7 +14,17 @@ from fewtune.listing import module_help
 
 __all__ = ["VERBS", "app", "main"]
 
-VERBS = ("check", "plan", "fit", "predict", "report", "collect", "demo", "doctor")
+VERBS = (
+    "check",
+    "plan",
+    "fit",
+    "predict",
+    "report",
+    "collect",
+    "augment",
+    "demo",
+    "doctor",
+)
 """In the order in which a user meets them; each is a file of this folder with a function."""
 
 INTERRUPTED = 130

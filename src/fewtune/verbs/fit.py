@@ -33,6 +33,7 @@ from fewtune.select.unfit import refuse_unfit
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.tasks.base import TASKS, Task
 from fewtune.train.journal import Journal, Listener
+from fewtune.verbs.augmentation_tools import ModelTools
 from fewtune.verbs.conclude import conclude
 from fewtune.verbs.result import Run, open_run
 
@@ -381,6 +382,7 @@ def _material(folder: RunFolder, prepared: Prepared, journal: Journal) -> Materi
         journal=journal,
         folder=folder.path,
         accelerator=Accelerator(cpu=device_name() == "cpu"),
+        tools=lambda: ModelTools(prepared.plan.model),
     )
 
 
