@@ -43,7 +43,7 @@ def run(folder, model, tmp_path_factory):
 def test_the_plan_is_one_for_images(run):
     plan = run.plan
     assert (plan.task.name, plan.method.name) == ("image_classification", "partial")
-    assert (plan.select.rungs, plan.controls) == (["head"], ["majority", "frozen"])
+    assert (plan.select.rungs, plan.controls) == ([], ["majority", "frozen"])
     assert set(run.controls) == {"majority", "frozen"}
 
 

@@ -151,13 +151,17 @@ def _shares(rows: NDArray[np.float32], weight: Floats, bias: Floats) -> Floats:
 
 def _solve(states: States, strength: float, name_weight: float) -> tuple[Floats, Floats]:
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     rows, truth, weights = states.rows, states.truth, states.weights
     if name_weight and states.names is not None:
         rows = np.concatenate([rows, states.names])
         truth = np.concatenate([truth, np.arange(states.classes)])
         weights = np.concatenate([weights, np.full(states.classes, name_weight)])
-    solver = LogisticRegression(C=strength, max_iter=2000).fit(rows, truth, sample_weight=weights)
+    solver = LogisticRegression(C=strength, max_iter=2000)
+    # The products are small: on several threads they mostly wait for each other.
+    with threadpool_limits(1):
+        solver.fit(rows, truth, sample_weight=weights)
     weight = np.zeros((states.classes, rows.shape[1]))
     bias = np.full(states.classes, -1e4)
     if len(solver.classes_) == 2:

@@ -91,7 +91,12 @@ def propose(
         method = _method(task, per_class, parameters, effort, reasons)
     training = _training(method, rows, parameters, task, effort, reasons)
     select = SelectPlan()
-    if classification:
+    if task == "image_classification":
+        reasons["select.rungs"] = (
+            "none: tuning starts from the fitted head and keeps it unless validation improves, and "
+            "a few dozen validation images cannot tell the two apart (benchmarks/LOG.md)"
+        )
+    elif classification:
         select.rungs = ["head"]
         reasons["select.rungs"] = (
             "a head on frozen states costs seconds and forgets nothing; tuning has to beat it"

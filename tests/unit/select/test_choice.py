@@ -86,7 +86,7 @@ def test_the_cheapest_within_one_standard_error_of_the_best():
     made = material("accuracy", validation=range(40))
     chosen, reason = choose(made, [trial("cheap", right(28)), trial("dear", right(30))])
     assert chosen.name == "dear"
-    assert "no cheaper candidate is within one standard error" in reason
+    assert "no cheaper candidate is near enough" in reason
     # 30 and 29: behind 1/40 = 0.025, its error sqrt(1 · 39/40)/40 ≈ 0.0247: still more.
     # Rows on which they differ both ways widen the error: 29 of other rows is within.
     other = classified([0] * 40, [1] * 5 + [0] * 29 + [1] * 6)
@@ -96,6 +96,24 @@ def test_the_cheapest_within_one_standard_error_of_the_best():
     error = float(reason.split("± ")[1].split(" ")[0])
     # 5 rows for one, 4 for the other: variance (9 - 1/40) / 40².
     assert error == pytest.approx(np.sqrt(9 - 1 / 40) / 40, rel=0.08)
+
+
+def test_a_trained_candidate_must_lead_a_solved_one_by_two_standard_errors():
+    """30 and 28 of 40 right, nested: ahead by 0.05, which is 1.45 standard errors of 0.0345."""
+    made = material("accuracy", validation=range(40))
+    solved, trained = trial("head", right(28)), trial("lora", right(30))
+    solved.head = object()
+    chosen, reason = choose(made, [solved, trained])
+    assert chosen.name == "head"
+    assert "within two standard errors of the best: lora is ahead by 0.0500 ± " in reason
+    # 30 and 25: ahead by 0.125, its error sqrt(5 · 35/40)/40 = 0.0523: 2.4 of them.
+    solved = trial("head", right(25))
+    solved.head = object()
+    assert choose(made, [solved, trained])[0].name == "lora"
+    # Two solved ones are not flattered: one standard error is enough.
+    solved, better = trial("head", right(28)), trial("head+varied", right(30))
+    solved.head = better.head = object()
+    assert choose(made, [solved, better])[0].name == "head+varied"
 
 
 def test_where_lower_is_better_too():
