@@ -245,6 +245,48 @@ RESULTS = "benchmarks/data/results"
 
 def _measured() -> list[str]:
     """Return the table of figures, read from the results that the benchmarks wrote."""
+    rows = [(what, figure, f"data/results/{name}") for what, figure, name in _data_figures()]
+    rows = [*_fit_figures(), *rows]
+    linked = [
+        (what, figure, f"[{name.rsplit('/', 1)[-1]}](benchmarks/{name}.json)")
+        for what, figure, name in rows
+    ]
+    return _table(("what", "figure", "from"), linked)
+
+
+def _fit_figures() -> list[tuple[str, str, str]]:
+    """Return what fits from the command line came to."""
+    bank = _results("banking77", "benchmarks/fit/results")
+    chats = _results("front_desk_chats", "benchmarks/fit/results")
+    e2e = _results("e2e", "benchmarks/fit/results")
+    mean = sum(r["fewtune"] for r in bank) / len(bank)
+    frozen = sum(r["frozen"] for r in bank) / len(bank)
+    drops = []
+    for found in (chats, e2e):
+        paired = found["paired"]
+        drops.append(
+            f"{found['base']['value']:.3f} → {found['tuned']['value']:.3f} nats/byte, difference "
+            f"{paired['value']:+.3f} [{paired['low']:+.3f}, {paired['high']:+.3f}], "
+            f"{paired['n']:,} rows, {found['seconds']:.0f} s in all"
+        )
+    return [
+        (
+            f"Banking77, 8 rows a class, {len(bank)} draws, all-MiniLM-L6-v2, `fit --effort quick`",
+            f"{100 * mean:.2f}%, the frozen encoder with logistic regression {100 * frozen:.2f}%, "
+            f"on {bank[0]['n']:,} test rows; at most {max(r['seconds'] for r in bank):.0f} s in all",
+            "fit/results/banking77",
+        ),
+        (
+            "200 front-desk chats on the built-in model (seed 0)",
+            drops[0],
+            "fit/results/front_desk_chats",
+        ),
+        ("200 E2E pairs on stories260K (seed 0, on a busy machine)", drops[1], "fit/results/e2e"),
+    ]
+
+
+def _data_figures() -> list[tuple[str, str, str]]:
+    """Return what the checks came to."""
     speed = {record["rows"]: record for record in _results("check_speed")}
     personal = _results("check_personal")["unread"]
     text = re.findall(r"\((\d+) of (\d+)\)", personal["text"])
@@ -293,12 +335,11 @@ def _measured() -> list[str]:
             "check_labels",
         ),
     ]
-    linked = [(what, figure, f"[{name}]({RESULTS}/{name}.json)") for what, figure, name in rows]
-    return _table(("what", "figure", "from"), linked)
+    return rows
 
 
-def _results(name: str) -> Any:
-    path = DOCS.parent / RESULTS / f"{name}.json"
+def _results(name: str, folder: str = RESULTS) -> Any:
+    path = DOCS.parent / folder / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8"))["results"]
 
 
