@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fewtune.verbs.augment import augment
     from fewtune.verbs.check import check
-    from fewtune.verbs.fit import fit, prepare
+    from fewtune.verbs.fit import fit
+    from fewtune.verbs.prepare import prepare
     from fewtune.verbs.result import Run
     from fewtune.verbs.result import open_run as open
 
@@ -23,7 +24,7 @@ _HOMES = {
     "check": ("fewtune.verbs.check", "check"),
     "fit": ("fewtune.verbs.fit", "fit"),
     # Not "plan": the room of that name would take its place once it is imported.
-    "prepare": ("fewtune.verbs.fit", "prepare"),
+    "prepare": ("fewtune.verbs.prepare", "prepare"),
     "open": ("fewtune.verbs.result", "open_run"),
     "Run": ("fewtune.verbs.result", "Run"),
 }

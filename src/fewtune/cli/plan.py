@@ -28,7 +28,7 @@ def plan(
     from fewtune.cli.fit import known_effort
     from fewtune.data.load import parse_columns
     from fewtune.plan.plan import counts, parse_settings
-    from fewtune.verbs.fit import prepare
+    from fewtune.verbs.prepare import prepare
 
     if output and output.exists():
         raise RunError("a new file", "one that exists", str(output), "Choose another with -o")

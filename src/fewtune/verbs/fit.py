@@ -6,171 +6,33 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fewtune.checks.base import Context
 from fewtune.checks.run import Report as CheckReport
 from fewtune.checks.run import run as run_checks
-from fewtune.data.load import load
-from fewtune.data.split import split as split_rows
 from fewtune.environment import bf16_is_native, describe, device_name, seed_everything
-from fewtune.errors import DataError, FewtuneError, PlanError, RunError
+from fewtune.errors import DataError, FewtuneError, RunError
 from fewtune.models.load import (
-    Source,
     fingerprint,
-    parameter_count,
-    read_config,
-    require,
-    resolve,
 )
-from fewtune.plan.plan import Effort, Plan, counts, read
-from fewtune.plan.rules import propose
-from fewtune.records import Dataset, Split
+from fewtune.plan.plan import Effort, Plan
+from fewtune.records import Dataset
 from fewtune.select.material import Material
-from fewtune.select.unfit import refuse_unfit
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.tasks.base import TASKS, Task
 from fewtune.train.journal import Journal, Listener
 from fewtune.verbs.augmentation_tools import ModelTools
 from fewtune.verbs.conclude import conclude
+from fewtune.verbs.prepare import Prepared, prepare
 from fewtune.verbs.result import Run, open_run
 
-__all__ = ["Prepared", "fit", "prepare"]
+__all__ = ["fit"]
 
 BF16_FROM = 5_000_000
 """Parameters from which bfloat16 is worth its conversions; below, float32 is as fast."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything that is known before training: what ``plan`` prints and ``fit`` goes on with."""
-
-    data: Dataset
-    test: Dataset | None
-    source: Source
-    parameters: int
-    split: Split
-    plan: Plan
-
-
-def prepare(
-    data: str | Path,
-    model: str,
-    *,
-    test: str | Path | None = None,
-    columns: Mapping[str, str] | None = None,
-    plan: Path | Plan | None = None,
-    effort: Effort = "quick",
-    settings: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-) -> Prepared:
-    """Return data, split and plan; nothing is trained and nothing is written.
-
-    Raises
-    ------
-    DataError, ModelError, PlanError
-        For what cannot work, before anything is spent.
-    """
-    given = read(plan) if isinstance(plan, Path) else plan
-    if given is not None:
-        columns = columns or given.data.columns
-        test = test or given.data.test or None
-    rows = load(str(data), columns=columns)
-    held = load(str(test), columns=columns) if test else None
-    _refuse_small(rows)
-    source = resolve(model)
-    parameters = parameter_count(source)
-    if given is None:
-        about = round(len(rows) * (0.8 if held else 0.64))
-        given = propose(
-            rows,
-            about,
-            model=model,
-            parameters=parameters,
-            effort=effort,
-            seed=seed or 0,
-            test=str(test or ""),
-            method=str((settings or {}).get("method.name", "")),
-        )
-    else:
-        given.model = model
-        given.data.test = str(test or "")
-    if seed is not None:
-        given.seed = seed
-    if settings:
-        given = given.changed(settings)
-    if rows.shape not in TASKS.load(given.task.name).shapes:
-        raise PlanError(
-            f"a task for {rows.shape.replace('_', ' ')} rows",
-            given.task.name,
-            "task.name",
-            "Leave task.name out, or name other columns with --columns",
-        )
-    refuse_unfit(given)
-    task = TASKS.load(given.task.name)
-    require(source, read_config(source), task.kinds, given.task.name.replace("_", " "))
-    parts = split_rows(
-        rows,
-        test=given.data.test_share,
-        validation=given.data.validation_share,
-        seed=given.seed,
-        by_time=given.data.by_time,
-        given_test=held,
-        certify=held is None and len(rows) <= 20_000,
-    )
-    counts(given.training, len(parts.train))
-    return Prepared(rows, held, source, parameters, parts, given)
-
-
-LEAST_ROWS = 10
-
-
-def _refuse_small(rows: Dataset) -> None:
-    """Raise where the data cannot be split into rows that train, choose and judge."""
-    if len(rows) < LEAST_ROWS:
-        raise DataError(
-            f"at least {LEAST_ROWS} rows, to train, to choose and to judge",
-            f"{len(rows)}",
-            rows.name,
-            "Bring more rows; a few dozen are a start",
-        )
-    if len({(e.input, e.target, e.messages) for e in rows}) == 1:
-        raise DataError(
-            "rows that differ", f"{len(rows)} identical rows", rows.name, "Check the columns"
-        )
-    missing = [e.source for e in rows if e.target is None]
-    if missing:
-        raise DataError(
-            "a target in every row",
-            f"{len(missing)} without",
-            ", ".join(missing[:5]),
-            "Add them or name the column with --columns",
-        )
-    if rows.shape in ("labelled_text", "labelled_image"):
-        _refuse_classes(rows)
-
-
-def _refuse_classes(rows: Dataset) -> None:
-    seen: dict[str, list[str]] = {}
-    for example in rows:
-        seen.setdefault(str(example.target), []).append(example.source)
-    if len(seen) < 2:
-        raise DataError(
-            "two labels or more",
-            f"only {next(iter(seen))!r}",
-            rows.name,
-            "Add rows of another label, or name the label's column with --columns",
-        )
-    single = [f"{label!r} at {where[0]}" for label, where in seen.items() if len(where) < 2]
-    if single:
-        raise DataError(
-            "at least 2 rows of every label, one to learn from and one to judge by",
-            f"1 row of {', '.join(single[:5])}",
-            rows.name,
-            "Add rows of that label, or leave it out",
-        )
 
 
 def fit(
