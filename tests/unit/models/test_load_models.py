@@ -59,7 +59,7 @@ def test_kinds_by_architecture():
 
 
 def test_a_language_model_can_encode_and_an_encoder_cannot_generate(encoder, causal_lm):
-    assert load.load_encoder(resolve(str(causal_lm))) is not None
+    assert load.load_encoder(resolve(str(causal_lm))).config.model_type == "llama"
     with pytest.raises(ModelError, match="a text encoder"):
         load.load_causal_lm(resolve(str(encoder)))
 
