@@ -11,7 +11,7 @@ optimizer step.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fewtune.data.batches import Order
@@ -56,22 +56,22 @@ def train(run: Training) -> Training:
     for regularizer in run.regularizers:
         regularizer.start(run)
     order = Order([row.length for row in run.rows], run.plan.batch_size, run.seed)
-    if not run.evaluations:
-        _evaluate(run)
+    if run.evaluate is not None and not run.evaluations:
+        _evaluate(run, run.evaluate)
     saved = time.monotonic()
-    began = run.update
+    began, end = run.update, ""
     with interrupts() as interrupted:
-        while run.update < run.updates:
+        while run.update < run.last:
             # A resumed training begins within a round: what the round set up is set up again.
             if run.update % order.updates_per_epoch == 0 or run.update == began:
                 for regularizer in run.regularizers:
                     regularizer.round(run)
             step = update(run, owner, order.rows(run.update))
             end = _act(run, [(m, m.after_step(run, step)) for m in run.monitors])
-            planned = run.update % run.counts.evaluate_every == 0 or run.update == run.updates
+            planned = run.update % run.counts.evaluate_every == 0 or run.update == run.last
             # What was learned since the last evaluation is judged too before training stops.
-            if planned or end == "stop":
-                found = _evaluate(run)
+            if run.evaluate is not None and (planned or end == "stop"):
+                found = _evaluate(run, run.evaluate)
                 end = _act(run, [(m, m.after_evaluation(run, found)) for m in run.monitors]) or end
             if end:
                 break
@@ -83,6 +83,9 @@ def train(run: Training) -> Training:
                 raise KeyboardInterrupt
     for regularizer in run.regularizers:
         regularizer.finish(run)
+    if run.evaluate is None:
+        # Without validation rows there is no best but the last; what was to be rolled back is not.
+        run.best = run.start if end == "roll back" else run.weights()
     restore_weights(run.model, run.best)
     run.model.eval()
     return run
@@ -100,12 +103,12 @@ def _owner(regularizers: Sequence[Regularizer]) -> Regularizer | None:
     return owners[0] if owners else None
 
 
-def _evaluate(run: Training) -> Evaluation:
+def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluation:
     """Measure the validation rows and keep the weights if no monitor objects and none are better.
 
     The start is always kept: where no later weights are allowed, nothing was tuned.
     """
-    found = run.evaluate(run.update)
+    found = evaluate(run.update)
     figures = [monitor.figures(run) for monitor in run.monitors]
     found = replace(found, more={**found.more, **{k: v for f in figures for k, v in f.items()}})
     # Every monitor is asked: one may remember what it was asked about.

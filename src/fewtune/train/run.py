@@ -50,7 +50,10 @@ class Training:
     validation
         Validation rows, for monitors that look at more than their loss; may be empty.
     evaluate
-        Returns loss, standard error and headline of the validation rows.
+        Returns loss, standard error and headline of the validation rows; ``None`` where all rows
+        train and nothing is left to choose by: the last weights are kept then.
+    stop_at
+        Update after which the training ends, if before the end of its schedule.
     folder
         Where checkpoints go.
     update
@@ -75,11 +78,12 @@ class Training:
     seed: int
     journal: Journal
     folder: Path
-    evaluate: Callable[[int], Evaluation]
+    evaluate: Callable[[int], Evaluation] | None
     accelerator: Accelerator
     regularizers: Sequence[Regularizer] = ()
     monitors: Sequence[Monitor] = ()
     validation: Sequence[Row] = ()
+    stop_at: int = 0
 
     update: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -94,6 +98,11 @@ class Training:
     def updates(self) -> int:
         """Updates of the whole training."""
         return self.counts.updates
+
+    @property
+    def last(self) -> int:
+        """Update after which the training ends, monitors apart."""
+        return min(self.stop_at or self.updates, self.updates)
 
     @property
     def epoch(self) -> int:
