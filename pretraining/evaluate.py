@@ -1,6 +1,6 @@
 r"""Bits per byte on held-out documents, beside three controls.
 
-    python -m pretraining.evaluate --work .pretrain/data --run .pretrain/chat \\
+    python -m pretraining.evaluate --work .pretrain/data --run .pretrain/main \\
         --model src/fewtune/models/builtin --stories ../shared/models/stories260K \\
         --out .pretrain/losses.json
 
@@ -80,12 +80,12 @@ def library_scorer(folder: Path, *, untrained: bool = False) -> Scorer:
 
 
 def ngram_scorer(work: Path, run: Path, folder: Path) -> tuple[Scorer, int]:
-    """Return a 5-gram scorer trained on the rows that the main run has seen, and their tokens."""
+    """Return a 5-gram scorer trained on the rows of text that the run has seen, and their tokens."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     settings, _ = stored_settings(run / "checkpoint.safetensors")
-    rows = blocks(work, 1024, settings.seed)[: settings.updates * settings.rows]
+    rows = blocks(work, 1024, settings.seed)[: settings.text_row(settings.updates)]
     model = KneserNey(rows, settings.vocab)
 
     def score(text: str) -> float:
@@ -129,7 +129,7 @@ def main() -> None:
     """Score every model on every corpus; write JSON, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=Path(".pretrain/data"))
-    parser.add_argument("--run", type=Path, default=Path(".pretrain/main"), help="the main run")
+    parser.add_argument("--run", type=Path, default=Path(".pretrain/main"), help="the run")
     parser.add_argument("--model", type=Path, default=Path("src/fewtune/models/builtin"))
     parser.add_argument("--stories", type=Path, default=Path("../shared/models/stories260K"))
     parser.add_argument("--out", type=Path, default=Path(".pretrain/losses.json"))

@@ -1,6 +1,6 @@
 r"""The folder that ships: weights, settings, tokenizer, template and a record of hashes.
 
-python -m pretraining.export --run .pretrain/chat --work .pretrain/data \\
+python -m pretraining.export --run .pretrain/main --work .pretrain/data \\
         --to src/fewtune/models/builtin
 """
 
@@ -155,7 +155,7 @@ def check_equal(run: Path, folder: Path) -> float:
 def main() -> None:
     """Export from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--run", type=Path, default=Path(".pretrain/chat"))
+    parser.add_argument("--run", type=Path, default=Path(".pretrain/main"))
     parser.add_argument("--work", type=Path, default=Path(".pretrain/data"))
     parser.add_argument("--to", type=Path, default=Path("src/fewtune/models/builtin"))
     options = parser.parse_args()

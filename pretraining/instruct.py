@@ -5,7 +5,7 @@ sentences, definitions taken from the textbooks, and coffee orders (training
 documents only). Nothing of a reception, clinic or appointment is generated:
 that is what the examples tune the model on.
 
-    python -m pretraining.instruct --work .pretrain/data --count 36000
+    python -m pretraining.instruct --work .pretrain/data --count 80000
 """
 
 from __future__ import annotations
@@ -102,50 +102,34 @@ def yes_or_no(rng: random.Random) -> Exchange:
 
 
 def instruction(rng: random.Random) -> Exchange:
-    """Return a simple order on a phrase, a word or a list, and its result."""
-    kind = rng.randrange(9)
-    phrase = f"{rng.choice(w.SUBJECTS)} {rng.choice(w.ACTIONS)} {rng.choice(w.PLACES)}"
+    """Return a simple order on a phrase, a word or a list, and its result.
+
+    Nothing that needs letters (capitals, spelling, sorting): a model that reads
+    pieces of words and has six layers does not learn it.
+    """
+    kind = rng.randrange(6)
     some = rng.sample(w.PLAIN_WORDS, rng.randint(2, 5))
-    word = rng.choice(w.PLAIN_WORDS)
-    if kind == 0:
+    if kind in (0, 1):
+        phrase = f"{rng.choice(w.SUBJECTS)} {rng.choice(w.ACTIONS)} {rng.choice(w.PLACES)}"
         ask = rng.choice(
             ["Repeat: {}", "Repeat after me: {}", "Say this again: {}", "Please repeat: {}"]
         )
         return ask.format(phrase), phrase
-    if kind == 1:
-        ask = rng.choice(
-            ["Write in capital letters: {}", "Make this uppercase: {}", "Uppercase: {}"]
-        )
-        return ask.format(phrase), phrase.upper()
     if kind == 2:
         plural, kin = rng.choice(w.KINDS)
         count = rng.randint(2, 5)
         picked = rng.sample(kin, count)
-        number = w.NUMBERS[count]
         ask = rng.choice(["Name {} {}.", "List {} {}.", "Give me {} {}."])
-        return ask.format(number, plural), ", ".join(
-            picked[:-1]
-        ).capitalize() + f" and {picked[-1]}."
+        listed = ", ".join(picked[:-1]).capitalize() + f" and {picked[-1]}."
+        return ask.format(w.NUMBERS[count], plural), listed
     if kind == 3:
         top = rng.randint(3, 12)
         return f"Count to {top}.", ", ".join(str(n) for n in range(1, top + 1)) + "."
     if kind == 4:
-        listed = ", ".join(some)
-        n = len(some)
-        return (
-            f"How many words are in this list: {listed}?",
-            f"There are {w.NUMBERS[n]} words in the list.",
-        )
-    if kind == 5:
         which, at = rng.choice([("first", 0), ("last", -1)])
-        return (
-            f"What is the {which} word of: {', '.join(some)}?",
-            f"The {which} word is {some[at]}.",
-        )
-    if kind == 6:
-        return f"Spell the word {word}.", "-".join(word) + "."
-    if kind == 7:
-        return f"Sort these words: {', '.join(some)}.", ", ".join(sorted(some)) + "."
+        asked = f"What is the {which} word of: {', '.join(some)}?"
+        return asked, f"The {which} word is {some[at]}."
+    word = rng.choice(w.PLAIN_WORDS)
     return f"Use the word {word} in a sentence.", w.sentence_with(word, rng)
 
 
@@ -187,15 +171,12 @@ def reading(rng: random.Random) -> Exchange:
 
 def with_system(rng: random.Random, exchanges: list[Exchange]) -> tuple[str, list[Exchange]]:
     """Return a system turn and the exchanges as it wants them."""
-    kind = rng.randrange(3)
     name = rng.choice(w.NAMES)
-    if kind == 0:
+    if rng.random() < 0.5:
         asked = rng.choice(["What is your name?", "Who are you?", "What should I call you?"])
         return f"Your name is {name}.", [(asked, f"My name is {name}."), *exchanges][
             : len(exchanges)
         ]
-    if kind == 1:
-        return "Answer in capital letters.", [(a, b.upper()) for a, b in exchanges]
     return rng.choice(w.PLAIN_SYSTEMS), exchanges
 
 
@@ -252,7 +233,7 @@ def main() -> None:
     """Generate from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=Path(".pretrain/data"))
-    parser.add_argument("--count", type=int, default=36_000)
+    parser.add_argument("--count", type=int, default=80_000)
     options = parser.parse_args()
     print(write(options.work, options.count))
 

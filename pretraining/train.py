@@ -1,4 +1,4 @@
-"""The main run: one pass over shuffled text, resumable at any update.
+"""The run: one pass over shuffled text, chats mixed into its end, resumable at any update.
 
     python -m pretraining.train --work .pretrain/data --run .pretrain/main
     python -m pretraining.train --work .pretrain/data --verify pretraining/record.json
@@ -24,6 +24,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pretraining.chat import packed_chats
 from pretraining.corpus import blocks
 from pretraining.model import Block, Llama, Shape
 from pretraining.optimizer import Optimizer
@@ -31,7 +32,12 @@ from pretraining.optimizer import Optimizer
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the result depends on, beside the tokens."""
+    """Everything that the result depends on, beside the tokens.
+
+    ``rates`` and ``lengths`` are schedules by update. The rate's share of the peak is
+    linear between its knots. It falls to zero twice, because the run was made in two
+    sittings: the first ended at update 3,100 in a model that could be used.
+    """
 
     seed: int = 1
     width: int = 256
@@ -40,14 +46,14 @@ class Settings:
     kv_heads: int = 2
     inner: int = 640
     vocab: int = 6144
-    updates: int = 3100
+    updates: int = 7802
     rows: int = 8  # rows of 1,024 tokens per update
     matrix_rate: float = 0.008
     other_rate: float = 0.006
-    warmup: int = 100
-    decay_from: int = 1500  # the rate falls linearly to zero from here to the end
-    length_512_from: int = 1000  # sequences are 256 tokens before, then 512, then 1,024
-    length_1024_from: int = 2960
+    rates: str = "-1:0 99:1 1500:1 3100:0 3200:0.7 5500:0.7 7802:0"
+    lengths: str = "0:256 1000:512 2960:1024 3100:256 5500:512 7660:1024"
+    chats_from: int = 7150  # from here on, some rows of a batch are chats
+    chat_rows: int = 4
 
     def shape(self) -> Shape:
         """Return the model's sizes."""
@@ -56,15 +62,18 @@ class Settings:
 
     def scale(self, update: int) -> float:
         """Return the share of the peak rate for ``update`` (from 0)."""
-        if update < self.warmup:
-            return (update + 1) / self.warmup
-        return min(1.0, (self.updates - update) / max(1, self.updates - self.decay_from))
+        knots = [tuple(map(float, knot.split(":"))) for knot in self.rates.split()]
+        return float(np.interp(update, *zip(*knots, strict=True)))
 
     def length(self, update: int) -> int:
         """Return the sequence length for ``update``."""
-        if update >= self.length_1024_from:
-            return 1024
-        return 512 if update >= self.length_512_from else 256
+        steps = [tuple(map(int, step.split(":"))) for step in self.lengths.split()]
+        return [length for start, length in steps if start <= update][-1]
+
+    def text_row(self, update: int) -> int:
+        """Return how many rows of text come before ``update``."""
+        mixed = max(0, update - self.chats_from)
+        return update * self.rows - mixed * self.chat_rows
 
 
 def splits(shape: Shape) -> dict[str, list[int]]:
@@ -74,16 +83,19 @@ def splits(shape: Shape) -> dict[str, list[int]]:
 
 
 def batch(
-    rows: np.ndarray, settings: Settings, update: int, device: str = "cpu"
+    rows: np.ndarray, chats: np.ndarray, settings: Settings, update: int, device: str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """Return inputs and targets of ``update``, each ``[sequences, length]``."""
-    start = update * settings.rows % max(1, len(rows) - settings.rows)
-    part = torch.from_numpy(rows[start : start + settings.rows].astype(np.int64)).to(device)
+    """Return inputs and targets of ``update``, each ``[sequences, length]``; padding is -100."""
+    start, stop = settings.text_row(update), settings.text_row(update + 1)
+    part = rows.take(range(start, stop), axis=0, mode="wrap")
+    if update >= settings.chats_from:
+        at = (update - settings.chats_from) * settings.chat_rows
+        some = chats.take(range(at, at + settings.chat_rows), axis=0, mode="wrap")
+        part = np.concatenate((some, part))
+    ids = torch.from_numpy(part.astype(np.int64)).to(device)
     length = settings.length(update)
-    return (
-        part[:, :-1].reshape(-1, length).contiguous(),
-        part[:, 1:].reshape(-1, length).contiguous(),
-    )
+    targets = ids[:, 1:].reshape(-1, length).contiguous()
+    return ids[:, :-1].reshape(-1, length).contiguous(), targets.masked_fill(targets == 0, -100)
 
 
 def save(run: Path, optimizer: Optimizer, done: int, settings: Settings) -> None:
@@ -121,7 +133,13 @@ def build(settings: Settings, device: str = "cpu") -> tuple[Llama, Optimizer]:
 
 
 def train(
-    settings: Settings, rows: np.ndarray, run: Path, stop: int, every: int, device: str = "cpu"
+    settings: Settings,
+    rows: np.ndarray,
+    chats: np.ndarray,
+    run: Path,
+    stop: int,
+    every: int,
+    device: str = "cpu",
 ) -> list[float]:
     """Run updates until ``stop``; return the losses of this sitting in nats per token."""
     Llama.run_block = staticmethod(torch.compile(Block.__call__, dynamic=False))
@@ -131,7 +149,7 @@ def train(
     began = time.perf_counter()
     with (run / "curve.jsonl").open("a") as curve:
         for update in range(done, stop):
-            ids, targets = batch(rows, settings, update, device)
+            ids, targets = batch(rows, chats, settings, update, device)
             loss = model.loss(ids, targets)
             loss.backward()
             optimizer.step(update + 1, settings.scale(update))
@@ -153,12 +171,12 @@ def train(
     return losses
 
 
-def verify(record: Path, rows: np.ndarray, run: Path) -> None:
+def verify(record: Path, rows: np.ndarray, chats: np.ndarray, run: Path) -> None:
     """Repeat the recorded first losses; exit with 1 if one differs by more than 0.02 nats."""
     recorded = json.loads(record.read_text())
     settings = Settings(**recorded["settings"])
     wanted = recorded["first_losses"]
-    losses = train(settings, rows, run, len(wanted), len(wanted) + 1)
+    losses = train(settings, rows, chats, run, len(wanted), len(wanted) + 1)
     worst = max(abs(a - b) for a, b in zip(losses, wanted, strict=True))
     print(f"{len(wanted)} losses; the largest difference is {worst:.6f} nats per token")
     sys.exit(int(worst > 0.02))
@@ -181,16 +199,16 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     settings = Settings(**{f.name: getattr(options, f.name) for f in fields(Settings)})
     rows = blocks(options.work, 1024, settings.seed)
+    chats = packed_chats(options.work, settings.seed)
     if options.verify:
         options.run = options.run.with_name("verify")
         (options.run / "checkpoint.safetensors").unlink(missing_ok=True)
     options.run.mkdir(parents=True, exist_ok=True)
     if options.verify:
-        verify(options.verify, rows, options.run)
-    print(f"{rows.shape[0]:,} rows of 1,024 tokens; {settings}", flush=True)
-    train(
-        settings, rows, options.run, options.stop or settings.updates, options.every, options.device
-    )
+        verify(options.verify, rows, chats, options.run)
+    print(f"{len(rows):,} rows of text, {len(chats):,} of chats; {settings}", flush=True)
+    stop = options.stop or settings.updates
+    train(settings, rows, chats, options.run, stop, options.every, options.device)
 
 
 if __name__ == "__main__":
