@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -35,6 +35,17 @@ class Evidence:
         What it did on equally many training and validation rows.
     ended
         For each sampled answer whether it ended by itself.
+    perturbed
+        By kind: what it did on the test rows that a perturbation of this kind changed; the rows
+        keep their sources.
+    rises
+        Rise of the loss on each of a few batches after a step uphill, in nats.
+    earlier
+        What an earlier version of the model did on the test rows.
+    kept_neighbours
+        Share of each test row's nearest neighbours that were its neighbours before tuning.
+    out_of_fold
+        What models that did not know them did on the known rows.
     """
 
     task: str
@@ -42,6 +53,11 @@ class Evidence:
     train: Outcomes | None = None
     validation: Outcomes | None = None
     ended: tuple[bool, ...] = ()
+    perturbed: Mapping[str, Outcomes] = field(default_factory=dict)
+    rises: tuple[float, ...] = ()
+    earlier: Outcomes | None = None
+    kept_neighbours: Floats | None = None
+    out_of_fold: Outcomes | None = None
 
 
 class Measure(ABC):
@@ -63,6 +79,10 @@ class Measure(ABC):
     @abstractmethod
     def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
         """Return the score with its 95% interval, or ``None`` where its evidence is missing."""
+
+    def parts(self, evidence: Evidence, seed: int = 0) -> Mapping[str, Score]:
+        """Return what the score is made of, by what is joined to its name; nothing by default."""
+        return {}
 
     def named(self, value: float, low: float, high: float, n: int) -> Score:
         """Return a score of this measure."""
@@ -146,4 +166,6 @@ def score_all(evidence: Evidence, names: Iterable[str] = ()) -> dict[str, Score]
             found = measure.score(evidence)
             if found is not None:
                 scores[name] = found
+                for part, score in measure.parts(evidence).items():
+                    scores[f"{name}_{part}"] = replace(score, name=f"{name}_{part}")
     return scores
