@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fewtune.errors import DataError
 from fewtune.family import Family
-from fewtune.measures.intervals import bootstrap, paired
+from fewtune.measures.intervals import RESAMPLES, bootstrap, paired
 from fewtune.records import Score
 from fewtune.tasks.outcomes import Outcomes
 
@@ -112,8 +112,8 @@ class RowMeasure(Measure):
         """Return the score on the test rows."""
         return self.of(evidence.test, seed)
 
-    def of(self, outcomes: Outcomes, seed: int = 0) -> Score:
-        """Return the score on any rows.
+    def of(self, outcomes: Outcomes, seed: int = 0, draws: int = RESAMPLES) -> Score:
+        """Return the score on any rows, its interval from ``draws`` resamplings.
 
         Raises
         ------
@@ -123,11 +123,16 @@ class RowMeasure(Measure):
         if not len(outcomes):
             raise DataError("rows to measure on", "none", cure="Give a larger test part or file")
         value, low, high = bootstrap(
-            lambda weights: self.values(outcomes, weights), outcomes.groups, seed=seed
+            lambda weights: self.values(outcomes, weights),
+            outcomes.groups,
+            seed=seed,
+            draws=draws,
         )
         return self.named(value, low, high, len(outcomes))
 
-    def difference(self, first: Outcomes, second: Outcomes, seed: int = 0) -> Score:
+    def difference(
+        self, first: Outcomes, second: Outcomes, seed: int = 0, draws: int = RESAMPLES
+    ) -> Score:
         """Return first minus second on the same rows, with the paired 95% interval.
 
         Raises
@@ -142,6 +147,7 @@ class RowMeasure(Measure):
             lambda weights: self.values(second, weights),
             first.groups,
             seed=seed,
+            draws=draws,
         )
         return self.named(value, low, high, len(first))
 
