@@ -35,6 +35,9 @@ class ProbeItem:
         Continuations, each beginning with its space, so ``context + option`` is plain text.
     answer
         Index in `options` of the right one.
+    asked
+        Whether the context is a question put to the model, through its chat template where it has
+        one, rather than a text to go on with. No built-in item is.
 
     Examples
     --------
@@ -50,6 +53,7 @@ class ProbeItem:
     context: str
     options: tuple[str, ...]
     answer: int
+    asked: bool = False
 
     @property
     def chance(self) -> float:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from fewtune.data.tokens import IGNORED, encode_supervised
-from fewtune.measures.probes import ProbeItem, general_text, items
-from fewtune.records import Example
-from fewtune.tasks.base import Row
+from fewtune.measures.observe.divergence import general_rows
+from fewtune.measures.observe.probes import in_groups, likeliest, option_row
+from fewtune.measures.observe.spread import spread
+from fewtune.measures.probes import items
 from fewtune.tasks.generation import Generation
 
 __all__ = ["Probes", "forgotten", "general_rows", "spread"]
-
-
-def spread(count: int, of: int) -> list[int]:
-    """Return at most ``count`` places spread evenly over ``of`` places.
-
-    Examples
-    --------
-    >>> spread(3, 5)
-    [0, 2, 4]
-    >>> spread(9, 2)
-    [0, 1]
-    """
-    count = min(count, of)
-    return [int(place) for place in np.linspace(0, of - 1, count).round()] if count else []
 
 
 class Probes:
@@ -44,15 +27,11 @@ class Probes:
     """
 
     def __init__(self, task: Generation, count: int) -> None:
-        groups: dict[tuple[str, ...], list[ProbeItem]] = defaultdict(list)
-        for item in items():
-            groups[item.options].append(item)
-        every = list(groups.values())
-        mean = sum(map(len, every)) / len(every)
-        chosen = [every[i] for i in spread(max(1, round(count / mean)), len(every))]
-        self.items = [item for group in chosen for item in group]
-        self._sizes = [len(group) for group in chosen]
-        self._rows = [_row(task, item, option) for item in self.items for option in item.options]
+        self._groups = in_groups(items(), count)
+        self.items = [item for group in self._groups for item in group]
+        self._rows = [
+            option_row(task, item, option) for item in self.items for option in item.options
+        ]
 
     @property
     def chances(self) -> NDArray[np.float64]:
@@ -60,21 +39,8 @@ class Probes:
         return np.asarray([1 / (len(item.options) - 1) for item in self.items])
 
     def right(self, task: Generation, model: nn.Module) -> NDArray[np.bool_]:
-        """Return for each item whether the model's likeliest option is the right one.
-
-        An option's log-probability is taken less its mean over the contexts of its group: how
-        likely an option is by itself tells nothing.
-        """
-        found = -task.outcomes(model, self._rows).losses
-        answers: list[bool] = []
-        place = item = 0
-        for size in self._sizes:
-            options = len(self.items[item].options)
-            scores = found[place : place + size * options].reshape(size, options)
-            best = (scores - scores.mean(axis=0)).argmax(axis=1)
-            answers += [int(b) == self.items[item + i].answer for i, b in enumerate(best)]
-            place, item = place + size * options, item + size
-        return np.asarray(answers)
+        """Return for each item whether the model's likeliest option is the right one."""
+        return likeliest(self._groups, -task.outcomes(model, self._rows).losses)
 
 
 def forgotten(
@@ -88,36 +54,3 @@ def forgotten(
     lost = float((before & ~after).mean())
     guessed = float((1 - before.mean()) * (1 - after.mean()) * chances.mean())
     return max(lost - guessed, 0.0)
-
-
-def general_rows(task: Generation, count: int) -> list[Row]:
-    """Return ``count`` of the built-in paragraphs of general English as rows."""
-    texts = general_text()
-    examples = [Example("", texts[i], f"general:{i + 1}") for i in spread(count, len(texts))]
-    encoded = encode_supervised(task.tokenizer, examples, "text", task.max_length(), "right")
-    return [
-        Row(example, e.ids, labels=e.labels, bytes=e.bytes)
-        for example, e in zip(examples, encoded, strict=True)
-    ]
-
-
-def _row(task: Generation, item: ProbeItem, option: str) -> Row:
-    """Return a row in which the tokens of ``option`` are supervised."""
-    begin: Sequence[int] = [
-        i for i in (task.tokenizer.bos_token_id, task.tokenizer.eos_token_id) if i is not None
-    ][:1]
-    encoded = task.tokenizer(
-        item.context + option, add_special_tokens=False, return_offsets_mapping=True
-    )
-    ids = encoded["input_ids"]
-    labels = [
-        token if end > len(item.context) else IGNORED
-        for token, (_, end) in zip(ids, encoded["offset_mapping"], strict=True)
-    ]
-    example = Example(item.context, option, item.id)
-    return Row(
-        example,
-        (*begin, *ids),
-        labels=(*(IGNORED for _ in begin), *labels),
-        bytes=len(option.encode()),
-    )
