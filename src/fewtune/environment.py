@@ -11,7 +11,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["bf16_is_native", "describe", "device_name", "seed_everything", "versions"]
+__all__ = [
+    "bf16_is_native",
+    "describe",
+    "device_name",
+    "process_count",
+    "process_rank",
+    "seed_everything",
+    "versions",
+]
+
+RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+COUNTS = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""What torchrun, ``accelerate launch`` and the kinds of mpirun tell a process, as accelerate reads
+it."""
 
 PACKAGES = (
     "fewtune",
@@ -67,6 +80,16 @@ def device_name() -> str:
     if torch.backends.mps.is_available():
         return "mps"
     return "cpu"
+
+
+def process_rank() -> int:
+    """Return the number of this process, from 0, among those that were started together."""
+    return next((int(os.environ[name]) for name in RANKS if name in os.environ), 0)
+
+
+def process_count() -> int:
+    """Return how many processes were started together; 1 where none says otherwise."""
+    return next((int(os.environ[name]) for name in COUNTS if name in os.environ), 1)
 
 
 def bf16_is_native(device: str) -> bool:

@@ -78,8 +78,13 @@ def known_effort(effort: str) -> Any:
 
 
 def run_and_show(as_json: bool, **arguments: Any) -> None:
-    """Fit with a progress display, print the closing screen, exit 0 for ship and 1 for hold."""
-    live = sys.stderr.isatty() and not as_json
+    """Fit with a progress display, print the closing screen, exit 0 for ship and 1 for hold.
+
+    Of several processes the first alone says anything, and answers by its exit code.
+    """
+    from fewtune.environment import process_rank
+
+    live = sys.stderr.isatty() and not as_json and not process_rank()
     with Progress() if live else nullcontext() as progress:
         listeners = [progress.tell] if progress is not None else []
         if not live and not as_json:
@@ -87,6 +92,8 @@ def run_and_show(as_json: bool, **arguments: Any) -> None:
         from fewtune.verbs.fit import fit as carry_out
 
         run = carry_out(listeners=listeners, **arguments)
+    if process_rank():
+        return
     if as_json:
         typer.echo(json.dumps(run.as_json(), ensure_ascii=False))
     else:

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from fewtune.environment import process_rank
 from fewtune.errors import FewtuneError
 from fewtune.listing import module_help
+from fewtune.verbs.together import told_elsewhere
 
 __all__ = ["VERBS", "app", "main"]
 
@@ -84,7 +86,8 @@ def main(arguments: Any = None) -> None:
             _say_interrupted()
         raise
     except FewtuneError as error:
-        typer.echo(f"fewtune: {error}", err=True)
+        if not told_elsewhere(error):
+            typer.echo(f"fewtune: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _say_interrupted()
@@ -100,6 +103,8 @@ def main(arguments: Any = None) -> None:
 
 
 def _say_interrupted() -> None:
+    if process_rank():
+        return
     sentence = "interrupted; a fit goes on with the same command, its run folder as -o and --resume"
     typer.echo(f"fewtune: {sentence}", err=True)
 

@@ -18,6 +18,7 @@ from fewtune.data.batches import Order
 from fewtune.errors import PlanError, TrainingStopped
 from fewtune.methods.base import trained_state
 from fewtune.regularizers.base import Regularizer
+from fewtune.train.agreement import anywhere, first_says
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.interrupts import interrupts
 from fewtune.train.monitors.base import Advice, Evaluation, Monitor
@@ -75,11 +76,13 @@ def train(run: Training) -> Training:
                 end = _act(run, [(m, m.after_evaluation(run, found)) for m in run.monitors]) or end
             if end:
                 break
+            # One Ctrl-C reaches the processes at different updates; they must end after the same.
+            asked = anywhere(run.accelerator, interrupted())
             due = time.monotonic() - saved >= run.plan.checkpoint_seconds
-            if due or interrupted():
+            if due or asked:
                 save(run)
                 saved = time.monotonic()
-            if interrupted():
+            if asked:
                 raise KeyboardInterrupt
     for regularizer in run.regularizers:
         regularizer.finish(run)
@@ -88,6 +91,9 @@ def train(run: Training) -> Training:
         run.best = run.start if end == "roll back" else run.weights()
     restore_weights(run.model, run.best)
     run.model.eval()
+    # It keeps all that it has ever prepared: the optimizer's state of every candidate.
+    run.accelerator.free_memory()
+    run.optimizer.zero_grad(set_to_none=True)
     return run
 
 
@@ -111,6 +117,7 @@ def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluatio
     found = evaluate(run.update)
     figures = [monitor.figures(run) for monitor in run.monitors]
     found = replace(found, more={**found.more, **{k: v for f in figures for k, v in f.items()}})
+    found = first_says(run.accelerator, found)
     # Every monitor is asked: one may remember what it was asked about.
     allowed = all([monitor.allows(run, found) for monitor in run.monitors])
     lowest = min([e.loss for e in run.evaluations] + [found.loss])
@@ -141,7 +148,7 @@ def _rank(evaluation: Evaluation) -> tuple[float, float]:
 def _act(run: Training, advices: Sequence[tuple[Monitor, Advice]]) -> str:
     """Write down what monitors said; return ``stop`` or ``roll back`` if training is over.
 
-    Every process computes the same figures from reduced losses, so all act together.
+    Losses are reduced and evaluations are the first process's, so all processes act together.
     """
     end = ""
     for monitor, advice in advices:

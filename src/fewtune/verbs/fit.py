@@ -15,9 +15,7 @@ from fewtune.checks.run import Report as CheckReport
 from fewtune.checks.run import run as run_checks
 from fewtune.environment import bf16_is_native, describe, device_name, seed_everything
 from fewtune.errors import DataError, FewtuneError, RunError
-from fewtune.models.load import (
-    fingerprint,
-)
+from fewtune.models.load import fingerprint
 from fewtune.plan.plan import Effort, Plan
 from fewtune.records import Dataset
 from fewtune.select.material import Material
@@ -28,6 +26,7 @@ from fewtune.verbs.augmentation_tools import ModelTools
 from fewtune.verbs.conclude import conclude
 from fewtune.verbs.prepare import Prepared, prepare
 from fewtune.verbs.result import Run, open_run
+from fewtune.verbs.together import Together
 
 __all__ = ["fit"]
 
@@ -85,37 +84,36 @@ def fit(
     ------
     FewtuneError
         For anything wrong with data, plan, model or folder.
+
+    Notes
+    -----
+    Started in several processes (``torchrun``), all train; the first alone writes, and tells.
     """
+    together = Together()
     if resume:
-        folder = RunFolder.open(_required(output))
-        if folder.finished:
-            raise RunError(
-                "an unfinished run", "a finished one", str(folder.path), "Use it as it is"
-            )
-        plan = folder.path / PLAN
-    prepared = prepare(
-        data,
-        model,
-        test=test,
-        columns=columns,
-        plan=plan,
-        effort=effort,
-        settings=None if resume else settings,
-        seed=None if resume else seed,
+        plan = together.by_first(lambda: _unfinished(output).path / PLAN)
+    prepared = together.everywhere(
+        lambda: prepare(
+            data,
+            model,
+            test=test,
+            columns=columns,
+            plan=plan,
+            effort=effort,
+            settings=None if resume else settings,
+            seed=None if resume else seed,
+        )
     )
-    if not resume:
-        folder = RunFolder.create(output or _new_folder(Path(str(data))))
-    _note_data(folder, prepared, resume)
-    journal = Journal(folder.path / "journal.jsonl")
-    journal.listeners += listeners
+    folder = RunFolder(together.by_first(lambda: _begun(output, data, prepared, resume)))
+    journal = Journal(folder.path / "journal.jsonl" if together.first else None)
+    journal.listeners += listeners if together.first else ()
     try:
-        report = _checked(prepared, journal)
-        _describe(folder, prepared, report)
-        material = _material(folder, prepared, journal)
-        conclude(material, folder, prepared.parameters, _peak_bytes)
+        together.by_first(lambda: _checked(folder, prepared, journal))
+        together.everywhere(lambda: _carried_out(folder, prepared, journal, together))
     except FewtuneError as error:
         # Bad input found late leaves nothing behind, so the same command works once it is mended.
-        if not resume and error.exit_code == FewtuneError.exit_code:
+        late = not resume and error.exit_code == FewtuneError.exit_code
+        if late and together.first:
             journal.close()
             folder.discard()
         raise
@@ -124,10 +122,31 @@ def fit(
     return open_run(folder.path)
 
 
-def _required(output: Path | None) -> Path:
+def _unfinished(output: Path | None) -> RunFolder:
+    """Return the run folder to go on with."""
     if output is None:
         raise RunError("the folder to resume", "none", cure="Name it with -o RUN")
-    return output
+    folder = RunFolder.open(output)
+    if folder.finished:
+        raise RunError("an unfinished run", "a finished one", str(folder.path), "Use it as it is")
+    return folder
+
+
+def _begun(output: Path | None, data: str | Path, prepared: Prepared, resume: bool) -> Path:
+    """Return the run folder, made or found, with plan and inputs noted."""
+    if resume and output is not None:
+        folder = RunFolder.open(output)
+    else:
+        folder = RunFolder.create(output or _new_folder(Path(str(data))))
+    _note_data(folder, prepared, resume)
+    return folder.path
+
+
+def _carried_out(
+    folder: RunFolder, prepared: Prepared, journal: Journal, together: Together
+) -> None:
+    material = _material(folder, prepared, journal, together.accelerator)
+    conclude(material, folder, prepared.parameters, _peak_bytes)
 
 
 def _new_folder(data: Path) -> Path:
@@ -138,7 +157,7 @@ def _new_folder(data: Path) -> Path:
     return Path("runs") / f"{stem}-{number}"
 
 
-def _checked(prepared: Prepared, journal: Journal) -> CheckReport:
+def _checked(folder: RunFolder, prepared: Prepared, journal: Journal) -> None:
     """Run the fast checks; an error among them ends the fit before anything is spent."""
     journal.write("stage", name="check", sentence=f"checking {len(prepared.data)} rows")
     report = run_checks(Context(prepared.data, prepared.test), include_slow=False)
@@ -152,7 +171,7 @@ def _checked(prepared: Prepared, journal: Journal) -> CheckReport:
             ", ".join(first.rows[:5]),
             f"{first.cure.rstrip('.')}; see fewtune check {prepared.data.name}",
         )
-    return report
+    _describe(folder, prepared, report)
 
 
 def _part(prepared: Prepared, name: str) -> list[str]:
@@ -223,9 +242,9 @@ def _task(prepared: Prepared) -> Task:
     return task
 
 
-def _material(folder: RunFolder, prepared: Prepared, journal: Journal) -> Material:
-    from accelerate import Accelerator
-
+def _material(
+    folder: RunFolder, prepared: Prepared, journal: Journal, accelerator: Any
+) -> Material:
     seed_everything(prepared.plan.seed)
     task = _task(prepared)
     journal.write("stage", name="encode", sentence="turning rows into tokens")
@@ -243,7 +262,7 @@ def _material(folder: RunFolder, prepared: Prepared, journal: Journal) -> Materi
         places=[*prepared.split.train, *prepared.split.validation],
         journal=journal,
         folder=folder.path,
-        accelerator=Accelerator(cpu=device_name() == "cpu"),
+        accelerator=accelerator,
         tools=lambda: ModelTools(prepared.plan.model),
     )
 

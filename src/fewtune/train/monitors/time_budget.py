@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from pydantic import Field
 
 from fewtune.family import Options
+from fewtune.train.agreement import anywhere
 from fewtune.train.monitors.base import GO, Advice, Monitor, Step
 
 __all__ = ["TimeBudget"]
@@ -33,10 +33,8 @@ class TimeBudget(Monitor):
         """Return ``stop`` once the seconds are over."""
         spent = run.journal.seconds - self.state.setdefault("began", run.journal.seconds)
         over = spent >= self.options.seconds
-        if run.accelerator.num_processes > 1:
-            # Clocks differ: all stop as soon as one has to.
-            votes = torch.tensor(float(over), device=run.device)
-            over = bool(run.accelerator.reduce(votes, "sum") > 0)
+        # Clocks differ: all stop as soon as one has to.
+        over = anywhere(run.accelerator, over)
         if not over:
             return GO
         return Advice(
