@@ -89,6 +89,15 @@ class SelectPlan(_Settings):
 
     rungs: list[str] = Field([], description="cheaper methods that are tried as well")
     rates: list[float] = Field([], description="other learning rates that are tried")
+    guards: list[Part] = Field(
+        [], description="regularizers, each tried beside the plan's own in short trials"
+    )
+    folds: int = Field(
+        0, ge=0, le=20, description="cross-fit over so many folds; 0: one validation part chooses"
+    )
+    refit: bool = Field(
+        True, description="train the chosen candidate again on all rows but the test rows"
+    )
     dial: list[float] = Field(
         [0.25, 0.5, 0.75, 1.0], description="blends of base (0) and tuned (1) that are tried"
     )

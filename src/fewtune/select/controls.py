@@ -16,7 +16,7 @@ from fewtune.select.material import Material
 from fewtune.tasks.base import Row
 from fewtune.tasks.outcomes import Outcomes, group_numbers
 
-__all__ = ["CONTROLS", "from_states", "run"]
+__all__ = ["CONTROLS", "from_shares", "from_states", "run"]
 
 Floats = NDArray[np.float64]
 
@@ -48,8 +48,8 @@ def run(material: Material, name: str) -> Outcomes:
     raise PlanError("a control", f"{name!r}", "controls", suggest(name, CONTROLS))
 
 
-def _outcomes(material: Material, rows: Sequence[Row], shares: Floats) -> Outcomes:
-    """Return class probabilities as outcomes."""
+def from_shares(material: Material, rows: Sequence[Row], shares: Floats) -> Outcomes:
+    """Return class probabilities of rows as outcomes."""
     truth = np.asarray([row.label for row in rows], dtype=np.int64)
     right = shares[np.arange(len(rows)), truth]
     return Outcomes(
@@ -69,7 +69,7 @@ def _majority(material: Material) -> Outcomes:
     seen = Counter(row.label for row in material.known)
     counted = np.asarray([seen[label] for label in range(len(material.task.labels))], dtype=float)
     shares = np.tile(counted / counted.sum(), (len(material.test), 1))
-    return _outcomes(material, material.test, shares)
+    return from_shares(material, material.test, shares)
 
 
 def _tfidf(material: Material) -> Outcomes:
@@ -89,11 +89,11 @@ def _tfidf(material: Material) -> Outcomes:
     some = pipeline.predict_proba([row.example.input for row in material.test])
     shares = np.zeros((len(material.test), len(material.task.labels)))
     shares[:, pipeline.classes_] = some
-    return _outcomes(material, material.test, shares)
+    return from_shares(material, material.test, shares)
 
 
 def from_states(
     material: Material, fitted: Fitted, states: NDArray[np.float32], rows: Sequence[Row]
 ) -> Outcomes:
     """Return what a fitted head does on rows whose frozen states are given."""
-    return _outcomes(material, rows, fitted.probabilities(states))
+    return from_shares(material, rows, fitted.probabilities(states))

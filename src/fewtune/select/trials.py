@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,25 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from fewtune.environment import seed_everything
 from fewtune.measures.base import RowMeasure
 from fewtune.measures.intervals import weights
 from fewtune.methods.base import METHODS, Method
-from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, fit, refit
-from fewtune.plan.plan import Part, TrainingPlan, counts
+from fewtune.plan.plan import counts
 from fewtune.records import Score
-from fewtune.regularizers.base import REGULARIZERS
+from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_states
 from fewtune.select.dial import turn
+from fewtune.select.fitting import evaluation, prepared_model, training_of
 from fewtune.select.material import Material
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.train.loop import train
-from fewtune.train.monitors.base import MONITORS, Evaluation
-from fewtune.train.run import Training
 from fewtune.train.trunk import cached_trunk
 
-__all__ = ["Trial", "choose", "solve_head", "train_candidate", "train_head"]
+__all__ = ["Trial", "choose", "race", "solve_head", "train_candidate", "train_head", "try_out"]
 
 
 @dataclass
@@ -36,65 +34,129 @@ class Trial:
 
     Attributes
     ----------
-    name
-        Its name in the journal and in the report.
+    candidate
+        What was fitted.
     method
         The method, which knows how to keep it.
     model
         The fitted model, in evaluation mode.
     validation
-        What it does on the validation rows.
+        What it does on rows that it was not trained on: the validation rows, or every known row
+        where it was cross-fitted.
     score
         Its headline measure on them.
     seconds
         What fitting took.
-    learning_rate, updates
-        Of its training; 0 where a solver fitted it.
+    updates
+        At which it was best; 0 where a solver fitted it.
     alpha
         Where the dial stands; 1 where it was not turned.
-    varied
-        Whether variations of the training rows were trained too.
+    head
+        The head, where a solver fitted it.
+    seen
+        What it does on rows that it was trained on, where that was measured on the way.
     """
 
-    name: str
+    candidate: Candidate
     method: Method
     model: nn.Module
     validation: Outcomes
     score: Score
     seconds: float
-    learning_rate: float = 0.0
     updates: int = 0
     alpha: float = 1.0
     head: Fitted | None = None
-    varied: bool = False
+    seen: Outcomes | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in the journal and in the report."""
+        return self.candidate.name
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak learning rate; 0 where a solver fitted it."""
+        return 0.0 if self.head is not None else self.candidate.training.learning_rate
 
 
-def solve_head(material: Material, *, varied: bool = False) -> Trial:
+def try_out(material: Material, candidate: Candidate) -> Trial:
+    """Return the candidate, fitted by a solver where one can (a classifier's head) or trained."""
+    journal = material.journal
+    if METHODS.load(candidate.method.name).solves & {material.task.name}:
+        journal.write("stage", name=candidate.name, sentence="fitting a head by a solver")
+        return solve_head(material, candidate)
+    rows = len(material.train) + (len(material.varied()) if candidate.varied else 0)
+    journal.write(
+        "stage",
+        name=candidate.name,
+        sentence=f"training {candidate.name} at rate {candidate.training.learning_rate:g}: "
+        + counts(candidate.training, rows).sentence(),
+        updates=candidate.training.updates,
+    )
+    return train_candidate(material, candidate)
+
+
+SHARES = (0.15, 0.4)
+"""Shares of the updates that the rounds of a race give before the last, which gives all."""
+
+LEAST_UPDATES = 20
+"""Fewer tell nothing: warm-up is hardly over."""
+
+
+def race(material: Material, entered: Sequence[Candidate]) -> Trial:
+    """Return the trial of the candidate that is left: short trials first, half discarded each time.
+
+    Successive halving (1502.07943): every round trains what is left from the start, each time for
+    longer, and keeps the better half by the headline measure on the validation rows.
+    """
+    sign = 1 if material.headline.direction == "higher" else -1
+    left = list(entered)
+    for share in SHARES:
+        if len(left) == 1:
+            break
+        trials = [try_out(material, c.shortened(share, LEAST_UPDATES)) for c in left]
+        ranked = sorted(
+            range(len(left)),
+            key=lambda i: (sign * trials[i].score.value, -trials[i].validation.losses.sum()),
+            reverse=True,
+        )
+        # The last round before the whole training leaves one.
+        stay = 1 if share == SHARES[-1] else math.ceil(len(left) / 2)
+        material.journal.write(
+            "race",
+            share=share,
+            order=[
+                {"name": left[i].name, "value": trials[i].score.value, "stays": rank < stay}
+                for rank, i in enumerate(ranked)
+            ],
+        )
+        left = [left[i] for i in sorted(ranked[:stay])]
+    return try_out(material, left[0])
+
+
+def solve_head(material: Material, candidate: Candidate) -> Trial:
     """Return the frozen base with a head fitted by a solver on the training rows.
 
-    Parameters
-    ----------
-    material
-        What to fit on.
-    varied
-        Whether variations of the training rows join, with the settings chosen without them.
+    Where the candidate is varied, variations of the training rows join, with the settings chosen
+    without them.
     """
     began = time.monotonic()
     fitted = train_head(material)
-    if varied:
+    if candidate.varied:
         rows = material.known_states(names=True).take(np.arange(len(material.train)))
         fitted = refit(rows.joined(material.varied_states()), fitted)
-    states = material.states()[0][len(material.train) :]
-    validation = from_states(material, fitted, states, material.validation)
+    states = material.states()[0]
+    most = len(material.train)
+    validation = from_states(material, fitted, states[most:], material.validation)
     return Trial(
-        name="head+varied" if varied else "head",
-        method=METHODS.load("head")(),
+        candidate=candidate,
+        method=METHODS.load(candidate.method.name)(candidate.method.options),
         model=material.base(),
         validation=validation,
         score=material.headline.of(validation),
         seconds=time.monotonic() - began,
         head=fitted,
-        varied=varied,
+        seen=from_states(material, fitted, states[:most], material.train),
     )
 
 
@@ -109,83 +171,38 @@ def train_head(material: Material) -> Fitted:
     return material.once("train_head", compute)
 
 
-def train_candidate(
-    material: Material,
-    part: Part,
-    training: TrainingPlan,
-    name: str,
-    *,
-    varied: bool = False,
-) -> Trial:
-    """Return a method's model trained on the training rows, its dial turned on validation.
-
-    A classifier starts from the solver-fitted head (head first, then the rest: 2202.10054).
-    With ``varied`` the variations of the training rows train too.
-    """
+def train_candidate(material: Material, candidate: Candidate) -> Trial:
+    """Return a candidate's model trained on the training rows, its dial turned on validation."""
     began = time.monotonic()
-    plan, task = material.plan, material.task
-    more = material.varied() if varied else []
-    rows = [*material.train, *more]
-    method = METHODS.load(part.name)(part.options)
-    model = task.load_model()
-    seed_everything(plan.seed)
-    if hasattr(model, "head"):
-        install(model, train_head(material))
-    model = method.prepare(model, task).to(material.accelerator.device)
-    run = Training(
-        stage=name,
-        model=model,
-        task=task,
-        method=method,
-        rows=rows,
-        plan=training,
-        counts=counts(training, len(rows)),
-        seed=plan.seed,
-        journal=material.journal,
-        folder=material.folder / "checkpoints" / name,
-        evaluate=lambda update: _evaluation(material, model, update),
-        accelerator=material.accelerator,
-        regularizers=[REGULARIZERS.load(r.name)(r.options) for r in plan.regularizers],
-        monitors=[MONITORS.load(m.name)(m.options) for m in plan.monitors],
+    task = material.task
+    more = material.varied() if candidate.varied else []
+    head = train_head(material) if task.name != "generation" else None
+    method, model = prepared_model(material, candidate, head)
+    run = training_of(
+        material,
+        candidate,
+        method,
+        model,
+        [*material.train, *more],
+        evaluate=lambda update: evaluation(
+            material, task.outcomes(model, material.validation), update
+        ),
         validation=material.validation,
     )
     seen = [*material.known, *more]
-    with cached_trunk(model, task, seen, material.journal, name, run.folder.parent):
+    with cached_trunk(model, task, seen, material.journal, candidate.name, run.folder.parent):
         train(run)
         dialled = turn(material, run)
     best = run.best_evaluation
     return Trial(
-        name=name,
+        candidate=candidate,
         method=method,
         model=model,
         validation=dialled.outcomes,
         score=material.headline.of(dialled.outcomes),
         seconds=time.monotonic() - began,
-        learning_rate=training.learning_rate,
         updates=best.update if best else 0,
         alpha=dialled.alpha,
-        varied=varied,
-    )
-
-
-def _evaluation(material: Material, model: nn.Module, update: int) -> Evaluation:
-    """Return the validation rows under the model's present weights."""
-    outcomes = material.task.outcomes(model, material.validation)
-    by_bytes = material.task.name == "generation"
-    size = outcomes.bytes if by_bytes else outcomes.units
-    loss = outcomes.losses.sum() / size.sum()
-    # Standard error of a ratio of sums, by linearisation.
-    spread = outcomes.losses - loss * size
-    error = float(np.sqrt((spread**2).sum()) / size.sum())
-    measure: RowMeasure = material.headline
-    value = float(measure.values(outcomes, np.ones((1, len(outcomes))))[0])
-    return Evaluation(
-        update=update,
-        loss=float(loss),
-        error=error,
-        headline=value,
-        better=1 if measure.direction == "higher" else -1,
-        more={measure.name: value},
     )
 
 
@@ -204,7 +221,7 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     material
         For the headline measure.
     trials
-        Cheapest first.
+        Cheapest first, all judged on the same rows.
     """
     measure = material.headline
     sign = 1 if measure.direction == "higher" else -1
@@ -215,7 +232,8 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
         margin = error * (FLATTERY if flattered else 1.0)
         if trial is best or sign * behind <= margin:
             break
-    rows = f"{len(material.validation)} validation rows"
+    kind = "known rows, out of fold" if material.plan.select.folds else "validation rows"
+    rows = f"{len(best.validation)} {kind}"
     if trial is best:
         reason = f"best {measure.name.replace('_', ' ')} on the {rows}"
         if len(trials) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Outcomes", "group_numbers"]
+__all__ = ["Outcomes", "group_numbers", "joined"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,3 +85,22 @@ def group_numbers(groups: Sequence[str]) -> Ints:
         known.setdefault(name or f"\0{place}", len(known)) for place, name in enumerate(groups)
     ]
     return np.asarray(numbers, dtype=np.int64)
+
+
+def joined(parts: Sequence[Outcomes]) -> Outcomes:
+    """Return the outcomes of several sets of rows one after the other.
+
+    Groups that have one number in two parts are taken for different ones.
+    """
+    shift = np.cumsum([0, *(int(part.groups.max()) + 1 if len(part) else 0 for part in parts)])
+    groups = [part.groups + at for part, at in zip(parts, shift, strict=False)]
+    whole = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("losses", "units", "bytes", "truth", "probabilities")
+    }
+    return Outcomes(
+        sources=tuple(source for part in parts for source in part.sources),
+        groups=np.concatenate(groups),
+        labels=parts[0].labels,
+        **whole,
+    )

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from fewtune.measures.base import Evidence, score_all
-from fewtune.methods.head import install
-from fewtune.methods.probe import fit, refit
-from fewtune.plan.plan import Part, TrainingPlan, counts
+from fewtune.methods.base import METHODS
 from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
+from fewtune.select.candidates import candidates
+from fewtune.select.crossfit import cross_fit, cross_fit_head
 from fewtune.select.material import Material
-from fewtune.select.trials import Trial, choose, solve_head, train_candidate, train_head
+from fewtune.select.refit import finish
+from fewtune.select.trials import Trial, choose, race, try_out
 from fewtune.select.verdict import decide
 from fewtune.store.runs import RunFolder
-from fewtune.tasks.base import Row
 from fewtune.tasks.outcomes import Outcomes
+from fewtune.verbs import observe
 from fewtune.verbs.result import write_model
 
 __all__ = ["conclude"]
@@ -34,7 +33,7 @@ def conclude(
     stages.begin("controls", "measuring what tuning has to beat")
     judged = {name: _control(material, name) for name in material.plan.controls}
     stages.begin("train", "fitting the candidates")
-    trials = _candidates(material)
+    trials = _trials(material)
     stages.begin("measure", "measuring the chosen model on the test rows")
     chosen, reason = choose(material, trials)
     journal.write(
@@ -54,9 +53,13 @@ def conclude(
             for trial in trials
         ],
     )
-    outcomes = _finished(material, chosen)
-    samples = _samples(material, chosen)
-    scores = score_all(_evidence(material, chosen, outcomes, samples))
+    seen, unseen = observe.gap(material, chosen)
+    outcomes = finish(material, chosen)
+    if not material.accelerator.is_main_process:
+        # What is left is measured and written once. Nothing below trains: processes part here.
+        return
+    samples = observe.samples(material, chosen)
+    scores = score_all(observe.evidence(material, chosen, outcomes, seen, unseen, samples))
     rivals = {k: v for k, v in judged.items() if not (k == "frozen" and chosen.head is not None)}
     paired = {k: material.headline.difference(outcomes, v) for k, v in rivals.items()}
     verdict = decide(scores[material.task.headline], paired, chosen.name)
@@ -79,9 +82,9 @@ def conclude(
             "chosen": {
                 "method": chosen.method.name,
                 "learning_rate": chosen.learning_rate or None,
-                "regularizers": [part.name for part in material.plan.regularizers],
+                "regularizers": [part.name for part in chosen.candidate.regularizers],
                 "augmentations": [part.name for part in material.plan.augmentations]
-                if chosen.varied
+                if chosen.candidate.varied
                 else [],
                 "alpha": chosen.alpha,
                 "updates": chosen.updates,
@@ -135,97 +138,24 @@ def _alone(material: Material, outcomes: Outcomes) -> Evidence:
     return Evidence(material.task.name, outcomes)
 
 
-def _candidates(material: Material) -> list[Trial]:
-    """Return every candidate of the plan, fitted, cheapest first.
+def _trials(material: Material) -> list[Trial]:
+    """Return the candidates that the choice is between, fitted, cheapest first.
 
-    With augmentations in the plan each method is tried without and with them.
+    Relatives of the plan's method (rates, guards, variations) race each other first. Where the
+    plan wants folds, what is left is judged out of fold on every known row.
     """
     plan = material.plan
-    trials = []
-    names = list(dict.fromkeys([*plan.select.rungs, plan.method.name]))
-    ways = (False, True) if plan.augmentations else (False,)
-    for name in names:
-        part = plan.method if name == plan.method.name else Part(name=name)
-        if name == "head" and material.task.name != "generation":
-            material.journal.write("stage", name="head", sentence="fitting a head by a solver")
-            trials += [solve_head(material, varied=varied) for varied in ways]
-            continue
-        for rate in [plan.training.learning_rate, *plan.select.rates]:
-            training = plan.training.model_copy(update={"learning_rate": rate})
-            label = name if rate == plan.training.learning_rate else f"{name}@{rate:g}"
-            trials += [_trained(material, part, training, label, varied) for varied in ways]
-    return trials
-
-
-def _trained(
-    material: Material, part: Part, training: TrainingPlan, name: str, varied: bool
-) -> Trial:
-    label = f"{name}+varied" if varied else name
-    rows = len(material.train) + (len(material.varied()) if varied else 0)
-    material.journal.write(
-        "stage",
-        name=label,
-        sentence=f"training {label} at rate {training.learning_rate:g}: "
-        + counts(training, rows).sentence(),
-        updates=training.updates,
-    )
-    return train_candidate(material, part, training, label, varied=varied)
-
-
-def _finished(material: Material, chosen: Trial) -> Outcomes:
-    """Return what the finished model does on the test rows.
-
-    A head is fitted again on all known rows with the strength that was chosen, which costs nothing;
-    a trained candidate stays as validation found it.
-    """
-    if chosen.head is not None:
-        rows = material.known_states(names=True)
-        chosen.head = fit(rows, material.folds())
-        if chosen.varied:
-            chosen.head = refit(rows.joined(material.varied_states()), chosen.head)
-        install(chosen.model, chosen.head)
-        return controls.from_states(material, chosen.head, material.states()[1], material.test)
-    return material.task.outcomes(chosen.model, material.test)
-
-
-def _some(rows: Sequence[Row], most: int) -> list[int]:
-    """Return at most ``most`` places spread evenly over ``rows``."""
-    count = min(most, len(rows))
-    return [int(place) for place in np.linspace(0, len(rows) - 1, count).round()] if count else []
-
-
-def _evidence(
-    material: Material, chosen: Trial, test: Outcomes, samples: dict[int, dict[str, Any]]
-) -> Evidence:
-    """Return what the measures need; for the gap, as many training rows as validation rows."""
-    validation = chosen.validation
-    at = _some(material.train, len(material.validation))
-    if chosen.head is not None:
-        # The head has seen the validation rows by now: the gap is that of the head that had not.
-        states = material.states()[0][at]
-        train = controls.from_states(
-            material, train_head(material), states, [material.train[i] for i in at]
-        )
-    else:
-        train = material.task.outcomes(chosen.model, [material.train[i] for i in at])
-    ended = tuple(bool(sample["ended"]) for sample in samples.values())
-    return Evidence(material.task.name, test, train, validation, ended)
-
-
-def _samples(material: Material, chosen: Trial) -> dict[int, dict[str, Any]]:
-    """Return answers of the tuned and of the base model to some test rows, by place."""
-    task = material.task
-    if task.name != "generation":
-        return {}
-    at = _some(material.test, material.plan.select.samples)
-    material.journal.write("stage", name="samples", sentence=f"answering {len(at)} test rows")
-    examples = [material.test[i].example for i in at]
-    tuned = task.predict(chosen.model, examples)
-    base = task.predict(material.base(), examples)
-    return {
-        place: {"output": t["text"], "ended": t["ended"], "base_output": b["text"]}
-        for place, t, b in zip(at, tuned, base, strict=True)
-    }
+    entered = candidates(plan)
+    own = [c for c in entered if c.method == plan.method]
+    trials = [try_out(material, c) for c in entered if c.method != plan.method]
+    solved = METHODS.load(plan.method.name).solves & {material.task.name}
+    trials += [try_out(material, c) for c in own] if solved else [race(material, own)]
+    if not plan.select.folds:
+        return trials
+    return [
+        cross_fit_head(material, t) if t.head is not None else cross_fit(material, t.candidate)
+        for t in trials
+    ]
 
 
 def _predictions(

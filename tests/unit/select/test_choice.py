@@ -11,8 +11,9 @@ from outcomes import classified, generated
 from trainings import TwoParameters, TwoParameterTask, training
 
 from fewtune.measures.base import row_measure
-from fewtune.plan.plan import Plan
+from fewtune.plan.plan import Part, Plan, TrainingPlan
 from fewtune.records import Score
+from fewtune.select.candidates import Candidate
 from fewtune.select.dial import turn
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial, choose
@@ -72,7 +73,9 @@ def test_the_dial_may_go_back_to_the_base(tmp_path):
 
 
 def trial(name, outcomes, headline="accuracy"):
-    return Trial(name, None, None, outcomes, row_measure(headline).of(outcomes), 1.0)
+    candidate = Candidate(name, Part(name=name), TrainingPlan())
+    score = row_measure(headline).of(outcomes)
+    return Trial(candidate, None, None, outcomes, score, 1.0)
 
 
 def right(count, of=40):

@@ -1,0 +1,91 @@
+"""Candidates: what a plan wants compared, cheapest first, each with the reason it is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fewtune.plan.plan import Part, Plan, TrainingPlan
+
+__all__ = ["Candidate", "candidates"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to tune.
+
+    Attributes
+    ----------
+    name
+        Its name in the journal and in the report.
+    method
+        The method with its options.
+    training
+        How long and how fast.
+    regularizers
+        What protects the base while it trains.
+    varied
+        Whether variations of the training rows are trained too.
+    reason
+        Why it is tried.
+    """
+
+    name: str
+    method: Part
+    training: TrainingPlan
+    regularizers: tuple[Part, ...] = ()
+    varied: bool = False
+    reason: str = ""
+
+    def shortened(self, share: float, least: int) -> Candidate:
+        """Return the candidate with a share of its updates, at least ``least``, in whole."""
+        updates = min(self.training.updates, max(least, round(share * self.training.updates)))
+        evaluations = min(self.training.evaluations, max(1, round(10 * share)), updates)
+        training = self.training.model_copy(update={"updates": updates, "evaluations": evaluations})
+        return replace(self, name=f"{self.name}~{updates}", training=training)
+
+
+def candidates(plan: Plan) -> list[Candidate]:
+    """Return every candidate of the plan, cheapest first.
+
+    The cheaper methods of ``select.rungs`` come first, then the plan's own method; then that
+    method at each of ``select.rates``, and with each of ``select.guards`` instead of the plan's
+    regularizers. With augmentations in the plan each is tried without and with them.
+    """
+    found = []
+    for name in dict.fromkeys([*plan.select.rungs, plan.method.name]):
+        own = name == plan.method.name
+        part = plan.method if own else Part(name=name)
+        base = Candidate(
+            name,
+            part,
+            plan.training,
+            tuple(plan.regularizers),
+            reason="the plan's method" if own else "costs less",
+        )
+        found.append(base)
+        if own:
+            found += _relatives(base, plan)
+    if not plan.augmentations:
+        return found
+    varied = [
+        replace(c, name=f"{c.name}+varied", varied=True, reason="with variations of the rows")
+        for c in found
+    ]
+    return [c for pair in zip(found, varied, strict=True) for c in pair]
+
+
+def _relatives(base: Candidate, plan: Plan) -> list[Candidate]:
+    """Return the plan's method at other rates and with other regularizers."""
+    found = []
+    for rate in plan.select.rates:
+        if rate != plan.training.learning_rate:
+            training = plan.training.model_copy(update={"learning_rate": rate})
+            name = f"{base.name}@{rate:g}"
+            found.append(replace(base, name=name, training=training, reason="another rate"))
+    for guard in plan.select.guards:
+        kept = [part for part in plan.regularizers if part.name != guard.name]
+        regularizers = (*kept, guard)
+        name = f"{base.name}+{guard.name}"
+        reason = f"with {guard.name} beside the plan's regularizers"
+        found.append(replace(base, name=name, regularizers=regularizers, reason=reason))
+    return found

@@ -1,0 +1,104 @@
+"""A candidate and rows to a training: what trials, the cross-fit and the refit have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from fewtune.environment import seed_everything
+from fewtune.methods.base import METHODS, Method
+from fewtune.methods.head import install
+from fewtune.methods.probe import Fitted
+from fewtune.plan.plan import counts
+from fewtune.regularizers.base import REGULARIZERS
+from fewtune.select.candidates import Candidate
+from fewtune.select.material import Material
+from fewtune.tasks.base import Row
+from fewtune.tasks.outcomes import Outcomes
+from fewtune.train.monitors.base import MONITORS, Evaluation
+from fewtune.train.run import Training
+
+__all__ = ["evaluation", "prepared_model", "training_of"]
+
+
+def prepared_model(
+    material: Material, candidate: Candidate, head: Fitted | None
+) -> tuple[Method, nn.Module]:
+    """Return the candidate's method and the base made ready for it.
+
+    A classifier starts from a solver-fitted head (head first, then the rest: 2202.10054).
+    """
+    method = METHODS.load(candidate.method.name)(candidate.method.options)
+    model = material.task.load_model()
+    seed_everything(material.plan.seed)
+    if head is not None and hasattr(model, "head"):
+        install(model, head)
+    return method, method.prepare(model, material.task).to(material.accelerator.device)
+
+
+def training_of(
+    material: Material,
+    candidate: Candidate,
+    method: Method,
+    model: nn.Module,
+    rows: Sequence[Row],
+    *,
+    name: str = "",
+    evaluate: Callable[[int], Evaluation] | None = None,
+    validation: Sequence[Row] = (),
+    more: dict[str, Any] | None = None,
+) -> Training:
+    """Return a training of ``model`` on ``rows`` as the candidate and the plan want it.
+
+    Parameters
+    ----------
+    name
+        Of the stage and of its checkpoint; the candidate's own by default.
+    evaluate, validation
+        What chooses the best weights; without them the last are kept.
+    more
+        Further fields of the training.
+    """
+    plan = material.plan
+    stage = name or candidate.name
+    return Training(
+        stage=stage,
+        model=model,
+        task=material.task,
+        method=method,
+        rows=rows,
+        plan=candidate.training,
+        counts=counts(candidate.training, len(rows)),
+        seed=plan.seed,
+        journal=material.journal,
+        folder=material.folder / "checkpoints" / stage,
+        evaluate=evaluate,
+        accelerator=material.accelerator,
+        regularizers=[REGULARIZERS.load(r.name)(r.options) for r in candidate.regularizers],
+        monitors=[MONITORS.load(m.name)(m.options) for m in plan.monitors],
+        validation=validation,
+        **(more or {}),
+    )
+
+
+def evaluation(material: Material, outcomes: Outcomes, update: int) -> Evaluation:
+    """Return what the loop needs to know of rows under the weights after ``update`` updates."""
+    by_bytes = material.task.name == "generation"
+    size = outcomes.bytes if by_bytes else outcomes.units
+    loss = outcomes.losses.sum() / size.sum()
+    # Standard error of a ratio of sums, by linearisation.
+    spread = outcomes.losses - loss * size
+    error = float(np.sqrt((spread**2).sum()) / size.sum())
+    measure = material.headline
+    value = float(measure.values(outcomes, np.ones((1, len(outcomes))))[0])
+    return Evaluation(
+        update=update,
+        loss=float(loss),
+        error=error,
+        headline=value,
+        better=1 if measure.direction == "higher" else -1,
+        more={measure.name: value},
+    )
