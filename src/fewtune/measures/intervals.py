@@ -6,13 +6,13 @@ models of a comparison: that is what makes the comparison paired.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESAMPLES", "Statistic", "bootstrap", "paired", "weights"]
+__all__ = ["RESAMPLES", "Statistic", "bootstrap", "mean_interval", "paired", "weights"]
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -87,3 +87,21 @@ def paired(
 ) -> tuple[float, float, float]:
     """Return first minus second on the same rows, with the interval of that difference."""
     return bootstrap(lambda w: first(w) - second(w), groups, draws=draws, seed=seed, level=level)
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:
+    """Return the mean of a few independent values and the bounds of Student's interval.
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in mean_interval([1.0, 2.0, 3.0])]
+    [2.0, -0.484, 4.484]
+    """
+    from scipy.stats import t
+
+    found = np.asarray(values, dtype=np.float64)
+    value, count = float(found.mean()), len(found)
+    if count < 2:
+        return value, float("nan"), float("nan")
+    half = float(t.ppf((1 + level) / 2, count - 1) * found.std(ddof=1) / np.sqrt(count))
+    return value, value - half, value + half
