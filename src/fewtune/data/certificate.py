@@ -24,6 +24,7 @@ def certify_split(
     seed: int,
     given: Sequence[Dataset],
     probe: bool,
+    more: Sequence[str] = (),
 ) -> Certificate:
     """Return the certificate of a split.
 
@@ -39,6 +40,8 @@ def certify_split(
         Rows to test or validate on from files of their own.
     probe
         Whether to measure what a random split would have claimed.
+    more
+        Sentences to add.
     """
     generator = random.Random(seed)
     drawn = []
@@ -57,7 +60,7 @@ def certify_split(
         crossing,
         at_random,
         claimed,
-        _sentences(units, crossing, at_random, claimed, bool(given)),
+        (*_sentences(units, crossing, at_random, claimed, bool(given)), *more),
     )
 
 
@@ -72,15 +75,20 @@ def _crossing(units: Units, parts: Sequence[int]) -> int:
 
 
 def _crossing_to(dataset: Dataset, other: Dataset) -> int:
-    """Return the number of pairs of near-duplicates or rows of one group across two files."""
+    """Return the number of pairs of rows across two files that belong together."""
     matches = near_matches(compared_texts(other), compared_texts(dataset))
     pairs = {(theirs, ours) for theirs, ours, _ in matches}
     groups: dict[str, list[int]] = {}
     for row, example in enumerate(dataset):
         if example.group:
             groups.setdefault(example.group, []).append(row)
+    children: dict[str, list[int]] = {}
+    for row, example in enumerate(dataset):
+        if example.parent:
+            children.setdefault(example.parent, []).append(row)
     for theirs, example in enumerate(other):
         pairs |= {(theirs, ours) for ours in groups.get(example.group, ())}
+        pairs |= {(theirs, ours) for ours in children.get(example.source, ())}
     return len(pairs)
 
 

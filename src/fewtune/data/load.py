@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,8 +55,8 @@ def load(
         folder with a folder of images for each class, or a hub id such as ``owner/name``.
     columns
         Field to column, for what is not found by itself: ``{"text": "question"}``. Fields are
-        text, label, prompt, completion, messages, image, instruction, input, output, group, time
-        and weight.
+        text, label, prompt, completion, messages, image, instruction, input, output, group, time,
+        weight and parent.
     shape
         Read the rows as this shape only.
     need_target
@@ -83,6 +83,7 @@ def load(
         raise DataError("at least one row", "a file without rows", table.name, "Add rows")
     reading, notes = find_reading(table, given, shape, need_target)
     examples, bent = examples_from(table, reading, given, need_target)
+    bent += _say_variations(examples)
     found = Dataset(
         examples, reading.shape, table.name, dict(reading.columns), (*table.notes, *notes, *bent)
     )
@@ -145,6 +146,17 @@ def _check_fields(given: Mapping[str, str]) -> None:
             "--columns",
             "Name each column once",
         )
+
+
+def _say_variations(examples: Sequence[Example]) -> list[str]:
+    varied = sum(bool(example.parent) for example in examples)
+    if not varied:
+        return []
+    if varied == len(examples):
+        return ["Every row is a variation of another (column parent): scores on them flatter."]
+    return [
+        f"{varied:,} rows are variations of others (column parent): they train and never judge."
+    ]
 
 
 def _group_prompts(dataset: Dataset) -> Dataset:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fewtune.data.certificate import certify_split
 from fewtune.data.dealing import TEST, TRAIN, VALIDATION, Dealer, uniform
 from fewtune.data.units import Units, link_rows
+from fewtune.data.variations import may_judge, say_left_out, without_originals
 from fewtune.errors import DataError, PlanError
 from fewtune.records import Dataset, Split
 
@@ -27,7 +28,9 @@ def split(
 ) -> Split:
     """Return which rows train, which choose and which judge, with a certificate.
 
-    Near-duplicates, equal inputs and rows of one group stay together. Labels are spread evenly; the
+    Near-duplicates, equal inputs, rows of one group and a row with its variations stay together.
+    Variations train and never judge: those of a row that validates or tests are in no part, unless
+    the data has nothing else. Labels are spread evenly; the
     first independent row of each label trains, so that no label is only in test.
 
     Rows are dealt out in file order, each by a draw from its own content, which is overruled only
@@ -74,12 +77,25 @@ def split(
         parts = _by_time(dataset, units, shares)
     else:
         parts = _deal(dataset, units, shares, seed)
+    judges = may_judge(dataset)
+    alone = without_originals(units, judges)
+    _move(alone, parts, TRAIN)
     _keep_labels_in_training(dataset, units, parts)
-    _fill_empty_parts(dataset, units, parts, shares)
+    _fill_empty_parts(dataset, units, parts, shares, judges)
+    left_out, sentences = say_left_out(parts, judges, alone)
     certificate = certify_split(
-        dataset, units, parts, seed, [d for d in (given_test, given_validation) if d], certify
+        dataset,
+        units,
+        parts,
+        seed,
+        [d for d in (given_test, given_validation) if d],
+        certify,
+        sentences,
     )
-    chosen = [tuple(r for r, p in enumerate(parts) if p == part) for part in range(3)]
+    nowhere = set(left_out)
+    chosen = [
+        tuple(r for r, p in enumerate(parts) if p == part and r not in nowhere) for part in range(3)
+    ]
     return Split(chosen[TRAIN], chosen[VALIDATION], chosen[TEST], certificate)
 
 
@@ -169,7 +185,11 @@ def _move(rows: Iterable[int], parts: list[int], part: int) -> None:
 
 
 def _fill_empty_parts(
-    dataset: Dataset, units: Units, parts: list[int], shares: Sequence[float]
+    dataset: Dataset,
+    units: Units,
+    parts: list[int],
+    shares: Sequence[float],
+    judges: Sequence[bool],
 ) -> None:
     """Give an empty part the last training unit that its labels can spare."""
     for part in (VALIDATION, TEST):
@@ -178,7 +198,8 @@ def _fill_empty_parts(
         training = Counter(units.labels[row] for row, p in enumerate(parts) if p == TRAIN)
         for rows in sorted(units.members(), key=lambda rows: (len(rows), -rows[0])):
             held = Counter(units.labels[row] for row in rows)
-            if parts[rows[0]] == TRAIN and all(training[x] > held[x] for x in held):
+            spare = all(training[x] > held[x] for x in held)
+            if parts[rows[0]] == TRAIN and spare and any(judges[row] for row in rows):
                 _move(rows, parts, part)
                 break
         else:

@@ -1,4 +1,4 @@
-"""Which rows belong together in a split: near-duplicates, equal inputs, and groups."""
+"""Which rows belong together in a split: near-duplicates, equal inputs, groups and variations."""
 
 from __future__ import annotations
 
@@ -138,6 +138,8 @@ def link_rows(dataset: Dataset) -> Units:
     near = [tuple(found) for found in links]
     _link_equal(links, inputs)
     _link_equal(links, [e.group for e in dataset])
+    if any(e.parent for e in dataset):
+        _link_equal(links, [e.parent or e.source for e in dataset])
     roots = _roots(near)
     sizes: dict[int, int] = defaultdict(int)
     for root in roots:

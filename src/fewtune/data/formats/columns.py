@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -21,6 +22,11 @@ from fewtune.errors import DataError
 from fewtune.records import Shape
 
 __all__ = ["IMAGE_SUFFIXES", "Reading", "find_reading"]
+
+_SOURCE = re.compile(
+    rf"\S:\d+$|\S({'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES)))})$", re.IGNORECASE
+)
+"""The name of a row: ``file:line``, or the path of an image."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ def find_reading(
     if not given and shape is None:
         _refuse_hidden_label(reading, table)
     extras = {f: given.get(f, f) for f in EXTRA_FIELDS if f in given or f in counts}
+    if "parent" not in given and not _are_parents(table):
+        extras.pop("parent", None)
     extras = {f: c for f, c in extras.items() if c not in reading.main()}
     reading = Reading(reading.shape, {**reading.columns, **extras})
     notes = [f"Read as {reading.words()}."]
@@ -98,6 +106,17 @@ def find_reading(
     if unused:
         notes.append(f"Columns left unused: {listed(unused)}.")
     return reading, notes
+
+
+def _are_parents(table: Table) -> bool:
+    """Return whether the column ``parent`` is that of ``augment``: a source, or nothing.
+
+    Other people call other things by this name, and a row with a parent does not judge.
+    """
+    found = [record.fields.get("parent") or "" for record in table.records]
+    return any(found) and all(
+        isinstance(value, str) and (not value or _SOURCE.search(value)) for value in found
+    )
 
 
 def _check_given(given: Mapping[str, str], counts: Mapping[str, int], table: Table) -> None:

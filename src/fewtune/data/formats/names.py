@@ -31,7 +31,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 """Names under which each field is found by itself; the first is its own and beats the others."""
 
-EXTRA_FIELDS = ("group", "time", "weight")
+EXTRA_FIELDS = ("group", "time", "weight", "parent")
 """Fields that any row may have besides; taken only from columns of exactly these names."""
 
 FIELDS = (*NAMES, *EXTRA_FIELDS)

@@ -1,4 +1,4 @@
-"""Rows to examples: the cells that a reading names become input, target, group, weight and time."""
+"""Rows to examples: the cells that a reading names become their fields."""
 
 from __future__ import annotations
 
@@ -171,6 +171,11 @@ class _Reader:
             values["weight"] = _weight(record.fields.get(self._columns["weight"]))
         if "time" in self._columns:
             values["time"] = _time(record.fields.get(self._columns["time"]))
+        if "parent" in self._columns:
+            value = record.fields.get(self._columns["parent"])
+            if not isinstance(value, str | None):
+                raise Broken("the source of a row as the parent", name_kind(value))
+            values["parent"] = self._clean(value, "parent") if value else ""
         return values
 
 
