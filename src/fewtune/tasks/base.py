@@ -25,7 +25,7 @@ from fewtune.data.batches import chunks
 from fewtune.family import Family
 from fewtune.models.load import Source
 from fewtune.records import Example, Shape
-from fewtune.tasks.contexts import inference, no_shortcut
+from fewtune.tasks.contexts import inference, no_shortcut, read_anew
 from fewtune.tasks.outcomes import Outcomes, group_numbers
 
 __all__ = ["TASKS", "Batch", "Row", "Task", "TaskSettings", "inference", "no_shortcut"]
@@ -181,6 +181,8 @@ class Task(ABC):
         """Opens the context in which forward passes run; training sets it."""
         self.shortcut: Callable[[nn.Module, Batch], AbstractContextManager[None]] = no_shortcut
         """Opens the context in which a batch's states are computed: a trunk serves some there."""
+        self.bring: Callable[[Callable[[], Any]], Any] = read_anew
+        """Gives the base, given what reads it: read anew, or a twin of one that is loaded."""
 
     @abstractmethod
     def load_model(self) -> nn.Module:

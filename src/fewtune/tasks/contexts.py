@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["inference", "no_shortcut"]
+__all__ = ["inference", "no_shortcut", "read_anew"]
 
 
 class inference:
@@ -32,3 +33,8 @@ class inference:
 def no_shortcut(model: nn.Module, batch: Any) -> AbstractContextManager[None]:
     """Return a context in which the whole model is computed."""
     return nullcontext()
+
+
+def read_anew(read: Callable[[], Any]) -> Any:
+    """Return the base model, read from its files."""
+    return read()

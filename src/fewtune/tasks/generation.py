@@ -56,7 +56,7 @@ class Generation(Task):
 
     def load_model(self) -> nn.Module:
         """Return the language model, having tried that supervised logits can be read directly."""
-        model: nn.Module = load_causal_lm(self.source)
+        model: nn.Module = self.bring(lambda: load_causal_lm(self.source))
         if self.settings.dropout is not None:
             for module in model.modules():
                 if isinstance(module, nn.Dropout):

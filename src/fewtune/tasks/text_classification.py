@@ -53,7 +53,7 @@ class TextClassification(Task):
 
     def load_model(self) -> nn.Module:
         """Return the encoder with an untrained (zero) head."""
-        encoder = load_encoder(self.source)
+        encoder = self.bring(lambda: load_encoder(self.source))
         if self.settings.dropout is not None:
             for module in encoder.modules():
                 if isinstance(module, nn.Dropout):
