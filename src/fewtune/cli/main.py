@@ -20,6 +20,8 @@ VERBS = (
     "check",
     "plan",
     "fit",
+    "measure",
+    "compare",
     "predict",
     "report",
     "collect",

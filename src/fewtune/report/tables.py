@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["summary"]
+__all__ = ["comparison_table", "scores_table", "summary"]
 
 COLOURS = {"ship": "green", "hold": "red"}
 SHORT = {
@@ -50,6 +51,62 @@ def summary(run: Path) -> RenderableType:
         parts += [Text(""), _about(folder.tuned()[folder.headline]), _scores(folder)]
     parts += [Text(""), *_facts(folder)]
     return Group(*parts)
+
+
+def scores_table(
+    data: str, scores: Mapping[str, Score], base: Mapping[str, Score], paired: Mapping[str, Score]
+) -> Table:
+    """Return a model's scores on some rows, its base's beside them where there are any."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    for heading in (_plain(data), "tuned", "95% interval", "n", *(("base",) if base else ())):
+        table.add_column(Text(heading), justify="left" if heading == data else "right")
+    for name, score in scores.items():
+        unit = f", {score.unit}" if score.unit and score.unit not in words.SHARES else ""
+        cells = [
+            f"{words.title(name)}{unit}",
+            words.figure(score.value, score.unit),
+            words.bounds(score.low, score.high, score.unit),
+            words.count(score.n),
+        ]
+        if base:
+            before = base.get(name)
+            cells.append(words.figure(before.value, before.unit) if before else "")
+        table.add_row(*(Text(cell) for cell in cells))
+    for control, difference in paired.items():
+        table.caption = Text(
+            f"{words.title(difference.name)}, tuned − {control}: "
+            f"{_gain(difference, difference.unit)}, n = {words.count(difference.n)}"
+        )
+    return table
+
+
+def comparison_table(scores: Mapping[str, Score], paired: Mapping[tuple[str, str], Score]) -> Table:
+    """Return runs side by side, each with its difference from the first."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    first, one = next(iter(scores.items()))
+    unit = f", {one.unit}" if one.unit and one.unit not in words.SHARES else ""
+    table.add_column(Text(f"n = {words.count(one.n)}"))
+    table.add_column(Text(f"{words.title(one.name)}{unit}"), justify="right")
+    table.add_column("95% interval", justify="right")
+    table.add_column(Text(f"minus {_plain(first)}"), justify="right")
+    for name, score in scores.items():
+        gain = paired.get((name, first))
+        cells = [
+            _plain(name),
+            words.figure(score.value, score.unit),
+            words.bounds(score.low, score.high, score.unit),
+            _gain(gain, gain.unit) if gain else "",
+        ]
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
 
 
 def _verdict(run: RunContents) -> Panel:

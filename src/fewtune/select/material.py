@@ -103,7 +103,7 @@ class Material:
             Whether the names of the classes may join, where they have any.
         """
         known, _, named = self._states()
-        return self._to_learn(self.known, known, named if names and len(named) else None)
+        return self.to_learn(self.known, known, named if names and len(named) else None)
 
     def varied_states(self) -> States:
         """Return what the variations of the training rows add to a head's rows."""
@@ -111,17 +111,18 @@ class Material:
 
         return self.once(
             "varied_states",
-            lambda: self._to_learn(
+            lambda: self.to_learn(
                 self.varied(), features(self.base(), self.task, self.varied()), None
             ),
         )
 
-    def _to_learn(
+    def to_learn(
         self,
         rows: Sequence[Row],
         states: NDArray[np.float32],
         names: NDArray[np.float32] | None,
     ) -> States:
+        """Return states of rows, and of the classes' names, as what a head is fitted on."""
         return States(
             rows=states,
             truth=np.asarray([row.label for row in rows], dtype=np.int64),
@@ -154,7 +155,7 @@ class Material:
         from fewtune.data.split import folds
 
         def compute() -> list[tuple[int, ...]]:
-            k = 5 if len(self.places) <= MOST_FOR_CHOICE else 3
+            k = self.plan.select.folds or (5 if len(self.places) <= MOST_FOR_CHOICE else 3)
             place = {row: number for number, row in enumerate(self.places)}
             parts = folds(self.data, k, seed=self.plan.seed, rows=self.places)
             return [tuple(place[row] for row in part) for part in parts]

@@ -145,17 +145,23 @@ def _trials(material: Material) -> list[Trial]:
     plan wants folds, what is left is judged out of fold on every known row.
     """
     plan = material.plan
+    solves = {c.name: METHODS.load(c.method.name).solves for c in candidates(plan)}
     entered = candidates(plan)
-    own = [c for c in entered if c.method == plan.method]
-    trials = [try_out(material, c) for c in entered if c.method != plan.method]
-    solved = METHODS.load(plan.method.name).solves & {material.task.name}
-    trials += [try_out(material, c) for c in own] if solved else [race(material, own)]
-    if not plan.select.folds:
-        return trials
-    return [
-        cross_fit_head(material, t) if t.head is not None else cross_fit(material, t.candidate)
-        for t in trials
+    raced = [
+        c for c in entered if c.method == plan.method and material.task.name not in solves[c.name]
     ]
+    left = race(material, raced) if raced else None
+    trials = []
+    for candidate in entered:
+        if candidate in raced and candidate is not left:
+            continue
+        if not plan.select.folds:
+            trials.append(try_out(material, candidate))
+        elif material.task.name in solves[candidate.name]:
+            trials.append(cross_fit_head(material, try_out(material, candidate)))
+        else:
+            trials.append(cross_fit(material, candidate))
+    return trials
 
 
 def _predictions(
@@ -169,6 +175,7 @@ def _predictions(
     for place, row in enumerate(material.test):
         record: dict[str, Any] = {
             "source": row.example.source,
+            "group": row.example.group,
             "input": row.example.input,
             "target": row.example.target,
             "output": None,

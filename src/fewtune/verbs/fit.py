@@ -217,6 +217,9 @@ def _describe(folder: RunFolder, prepared: Prepared, report: CheckReport) -> Non
             "columns": dict(data.columns),
             "labels": list(data.labels),
             "notes": list(data.notes),
+            "known": [
+                data[i].fingerprint for i in (*prepared.split.train, *prepared.split.validation)
+            ],
             "parts": {name: _part(prepared, name) for name in parts},
             "test_file": prepared.plan.data.test or None,
             "certificate": asdict(prepared.split.certificate),

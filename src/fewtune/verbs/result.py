@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,9 @@ from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.tasks.base import TASKS, Task
+from fewtune.tasks.contexts import read_anew
 
-__all__ = ["Run", "open_run", "write_model"]
+__all__ = ["Run", "base_task", "load_model", "open_run", "write_model"]
 
 FACTS = "fewtune.json"
 INPUTS = ("text", "prompt", "instruction", "input", "messages", "image")
@@ -83,6 +85,12 @@ class Run:
     def plan(self) -> Plan:
         """The plan that was carried out."""
         return read(self.path / PLAN)
+
+    @property
+    def known_rows(self) -> list[str]:
+        """Fingerprints of the rows that the model may have been trained on."""
+        facts = RunFolder.open(self.path).read_json("data.json")
+        return list(facts.get("known", ()))
 
     @cached_property
     def _model(self) -> tuple[Task, Any]:
@@ -165,8 +173,12 @@ def open_run(path: str | Path) -> Run:
     )
 
 
-def load_model(run: Path) -> tuple[Task, Any]:
+def load_model(
+    run: Path, bring: Callable[[Callable[[], Any]], Any] = read_anew
+) -> tuple[Task, Any]:
     """Return the task and the model that a run kept, ready to predict.
+
+    ``bring`` gives the base model, given what reads it.
 
     Raises
     ------
@@ -191,20 +203,37 @@ def load_model(run: Path) -> tuple[Task, Any]:
         facts["about"].get("labels", ()),
     )
     task.restore(facts["about"])
-    task.source = source
+    task.source, task.bring = source, bring
     model = method.restore(task, folder.model)
     return task, model.to(device_name()).eval()
 
 
-def _base(facts: dict[str, str], model: Path) -> Source:
-    """Return the base model of a run, seen to be the same as it was then.
+def base_task(run: Path, task: Task) -> Task:
+    """Return the task of a run on the base model as it was before tuning.
 
-    A method that keeps the whole model needs no base.
+    Raises
+    ------
+    ModelError
+        If the base is gone or has changed since.
     """
+    folder = RunFolder.open(run)
+    facts = folder.read_json(f"model/{FACTS}")
+    found = copy(task)
+    found.source = _known_base(facts["base"])
+    return found
+
+
+def _base(facts: dict[str, str], model: Path) -> Source:
+    """Return where the weights below what a run kept are; a method may keep the whole model."""
     if (model / "model.safetensors").is_file() or (
         model / "model.safetensors.index.json"
     ).is_file():
         return Source(facts["name"], str(model))
+    return _known_base(facts)
+
+
+def _known_base(facts: dict[str, str]) -> Source:
+    """Return the base model of a run, seen to be the same as it was then."""
     reference = facts["name"] if facts["name"] in ("builtin", "minilm") else facts["reference"]
     source = resolve(reference)
     if fingerprint(source) != facts["fingerprint"]:
