@@ -13,6 +13,7 @@ from fewtune.family import Options
 from fewtune.methods.base import Method, load_head, save_head, top_blocks
 from fewtune.models import adapters
 from fewtune.models.blocks import hold_frozen
+from fewtune.models.four_bit import refuse_packed, why_not_packed
 from fewtune.tasks.base import Task
 
 __all__ = ["Lora"]
@@ -28,6 +29,9 @@ class LoraOptions(Options):
     rslora: bool = Field(False, description="scale by alpha / sqrt(rank) instead (rsLoRA)")
     targets: str | list[str] = Field("all-linear", description="names of the layers adapted")
     top: int = Field(0, ge=0, description="only this many top blocks are adapted; 0: all")
+    four_bit: bool = Field(
+        False, description="hold the frozen base in 4 bits (CUDA and bitsandbytes only)"
+    )
 
 
 class Lora(Method):
@@ -39,18 +43,25 @@ class Lora(Method):
     Options = LoraOptions
     rate_factor = 10.0
 
+    def unfit(self, task: str) -> str:
+        """Return why the options cannot be used for ``task`` on this machine, or nothing."""
+        return why_not_packed(task) if self.options.four_bit else ""
+
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Return the model with adapters added in place.
 
         Raises
         ------
         PlanError
-            If more top blocks are wanted than the model has.
+            If more top blocks are wanted than the model has, or four bits where they cannot be had.
         ModelError
             If the model has no layer that can be adapted.
         """
+        if self.options.four_bit:
+            refuse_packed(task.name)
+            model = _packed(model, task)
         whole: Any = getattr(model, "encoder", model)
-        options = self.options.model_dump(exclude={"top"})
+        options = self.options.model_dump(exclude={"top", "four_bit"})
         within = top_blocks(model, self.options.top, "top") if self.options.top else ()
         self._config = adapters.add_lora(whole, within=within, **options)
         if hasattr(model, "head"):
@@ -65,8 +76,14 @@ class Lora(Method):
         save_head(model, folder)
 
     def restore(self, task: Task, folder: Path) -> nn.Module:
-        """Return the base with the adapter of ``folder`` in place."""
+        """Return the base with the adapter of ``folder`` in place.
+
+        Where a base cannot be held in four bits it is read as it is: the answers of an adapter that
+        was trained on a packed one are then near those it was judged by, and not the same.
+        """
         model = task.load_model()
+        if self.options.four_bit and not why_not_packed(task.name):
+            model = _packed(model, task)
         whole: Any = getattr(model, "encoder", model)
         self._config = adapters.load_lora(whole, folder)
         load_head(model, folder)
@@ -85,3 +102,16 @@ class Lora(Method):
             if "lora_A" in name or "lora_embedding_A" in name:
                 blended[name] = tuned[name].clone()
         return blended
+
+
+def _packed(model: Any, task: Task) -> nn.Module:
+    """Return the model on a base read anew in four bits, its head as it is."""
+    task.packed = True
+    try:
+        found: Any = task.load_model()
+    finally:
+        task.packed = False
+    if hasattr(model, "head"):
+        found.head.load_state_dict(model.head.state_dict())
+    whole: nn.Module = found
+    return whole

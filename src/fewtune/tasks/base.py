@@ -183,6 +183,8 @@ class Task(ABC):
         """Opens the context in which a batch's states are computed: a trunk serves some there."""
         self.bring: Callable[[Callable[[], Any]], Any] = read_anew
         """Gives the base, given what reads it: read anew, or a twin of one that is loaded."""
+        self.packed = False
+        """Whether the base is read in four bits."""
 
     @abstractmethod
     def load_model(self) -> nn.Module:

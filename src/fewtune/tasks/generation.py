@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fewtune.data.batches import chunks
 from fewtune.data.template import prompt_text, with_template
 from fewtune.data.tokens import IGNORED, encode_supervised
+from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_causal_lm, load_tokenizer
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, Task, TaskSettings, inference
@@ -56,13 +57,16 @@ class Generation(Task):
 
     def load_model(self) -> nn.Module:
         """Return the language model, having tried that supervised logits can be read directly."""
-        model: nn.Module = self.bring(lambda: load_causal_lm(self.source))
+        model: nn.Module = self.bring(self._read)
         if self.settings.dropout is not None:
             for module in model.modules():
                 if isinstance(module, nn.Dropout):
                     module.p = self.settings.dropout
         self._direct = self._reads_directly(model)
         return model
+
+    def _read(self) -> Any:
+        return load_packed(self.source, self.name) if self.packed else load_causal_lm(self.source)
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Return the rows, the end token of every answer supervised."""
@@ -124,6 +128,7 @@ class Generation(Task):
         if not hasattr(model, "get_decoder"):
             return False
         ids = torch.arange(8).reshape(1, 8) % int(getattr(model, "config").vocab_size)  # noqa: B009
+        ids = ids.to(next(model.parameters()).device)
         with inference(model):
             whole = model(input_ids=ids, use_cache=False).logits
             states = model.get_decoder()(input_ids=ids, use_cache=False)  # type: ignore[operator]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fewtune.data.tokens import encode_inputs
 from fewtune.models.classifier import Pooling, TextClassifier, own_pooling
+from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_encoder, load_tokenizer
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, Task, TaskSettings
@@ -53,12 +54,15 @@ class TextClassification(Task):
 
     def load_model(self) -> nn.Module:
         """Return the encoder with an untrained (zero) head."""
-        encoder = self.bring(lambda: load_encoder(self.source))
+        encoder = self.bring(self._read)
         if self.settings.dropout is not None:
             for module in encoder.modules():
                 if isinstance(module, nn.Dropout):
                     module.p = self.settings.dropout
         return TextClassifier(encoder, len(self.labels), self.pooling)
+
+    def _read(self) -> Any:
+        return load_packed(self.source, self.name) if self.packed else load_encoder(self.source)
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Return the rows; texts longer than the model can take are cut on the right."""
