@@ -103,8 +103,8 @@ LEAST_UPDATES = 20
 """Fewer tell nothing: warm-up is hardly over."""
 
 
-def race(material: Material, entered: Sequence[Candidate]) -> Trial:
-    """Return the trial of the candidate that is left: short trials first, half discarded each time.
+def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
+    """Return the candidate that is left after short trials, of which each discards the worse half.
 
     Successive halving (1502.07943): every round trains what is left from the start, each time for
     longer, and keeps the better half by the headline measure on the validation rows.
@@ -131,7 +131,7 @@ def race(material: Material, entered: Sequence[Candidate]) -> Trial:
             ],
         )
         left = [left[i] for i in sorted(ranked[:stay])]
-    return try_out(material, left[0])
+    return left[0]
 
 
 def solve_head(material: Material, candidate: Candidate) -> Trial:
