@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 from fewtune.errors import DataError
 from fewtune.family import Family
 from fewtune.measures.intervals import RESAMPLES, bootstrap, paired
+from fewtune.measures.observe.answers import Answers
+from fewtune.measures.observe.continuations import Continuations
+from fewtune.measures.observe.divergence import Divergence
+from fewtune.measures.observe.exposure import Exposures
+from fewtune.measures.observe.probes import ProbeAnswers
 from fewtune.records import Score
 from fewtune.tasks.outcomes import Outcomes
 
-__all__ = ["MEASURES", "Evidence", "Measure", "RowMeasure", "row_measure", "score_all"]
+__all__ = ["MEASURES", "Evidence", "Measure", "RowMeasure", "row_measure", "score_all", "silences"]
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +51,22 @@ class Evidence:
         Share of each test row's nearest neighbours that were its neighbours before tuning.
     out_of_fold
         What models that did not know them did on the known rows.
+    base
+        What the base did on the test rows.
+    probes
+        Which probes of general ability base and tuned have right.
+    general
+        Base and tuned on general text.
+    drift
+        Base and tuned on rows of the new task that were not trained.
+    continuations
+        What base and tuned write after beginnings of trained and of held-out rows.
+    answers
+        Answers that base and tuned drew to the same prompts.
+    exposures
+        How well planted secrets are known.
+    evaluations
+        The journal's values of every evaluation of the training that was kept, oldest first.
     """
 
     task: str
@@ -58,6 +79,14 @@ class Evidence:
     earlier: Outcomes | None = None
     kept_neighbours: Floats | None = None
     out_of_fold: Outcomes | None = None
+    base: Outcomes | None = None
+    probes: ProbeAnswers | None = None
+    general: Divergence | None = None
+    drift: Divergence | None = None
+    continuations: Continuations | None = None
+    answers: Answers | None = None
+    exposures: Exposures | None = None
+    evaluations: Sequence[Mapping[str, Any]] = ()
 
 
 class Measure(ABC):
@@ -83,6 +112,13 @@ class Measure(ABC):
     def parts(self, evidence: Evidence, seed: int = 0) -> Mapping[str, Score]:
         """Return what the score is made of, by what is joined to its name; nothing by default."""
         return {}
+
+    def silence(self, evidence: Evidence) -> str:
+        """Return why there is no score although it was looked for; empty where there is nothing.
+
+        A clause without a full stop, such as "the base has no probe right".
+        """
+        return ""
 
     def named(self, value: float, low: float, high: float, n: int) -> Score:
         """Return a score of this measure."""
@@ -175,3 +211,13 @@ def score_all(evidence: Evidence, names: Iterable[str] = ()) -> dict[str, Score]
                 for part, score in measure.parts(evidence).items():
                     scores[f"{name}_{part}"] = replace(score, name=f"{name}_{part}")
     return scores
+
+
+def silences(evidence: Evidence, names: Iterable[str] = ()) -> dict[str, str]:
+    """Return why a measure that applies has no score although it was looked for, by its name."""
+    found = {}
+    for name in names or MEASURES.names():
+        measure = MEASURES.load(name)()
+        if evidence.task in measure.tasks and (said := measure.silence(evidence)):
+            found[name] = said
+    return found

@@ -1,0 +1,45 @@
+"""Drift: KL(base‖tuned) a token on inputs of the new task, which foretells what is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fewtune.measures.base import Evidence, Floats, Measure
+from fewtune.measures.intervals import bootstrap
+from fewtune.measures.observe.divergence import Divergence
+from fewtune.records import Score
+
+__all__ = ["Drift"]
+
+
+class Drift(Measure):
+    """Mean divergence of the next-token distributions in nats, at least 0 (2509.04259).
+
+    Taken at the answers of rows that were not trained. It needs no probes, so it is the early
+    sign of forgetting. The part ``general`` is the same on general text.
+    """
+
+    direction = "lower"
+    unit = "nats"
+    tasks = frozenset({"generation", "text_classification", "image_classification"})
+
+    def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
+        """Return the divergence a unit, or ``None`` where it was not observed."""
+        return self._mean(evidence.drift, seed)
+
+    def parts(self, evidence: Evidence, seed: int = 0) -> Mapping[str, Score]:
+        """Return the divergence on general text."""
+        found = self._mean(evidence.general, seed)
+        return {} if found is None else {"general": found}
+
+    def _mean(self, seen: Divergence | None, seed: int) -> Score | None:
+        if seen is None or not len(seen):
+            return None
+        units = seen.units.astype(float)
+
+        def mean(weights: Floats) -> Floats:
+            shares: Floats = weights @ seen.kl / (weights @ units)
+            return shares
+
+        value, low, high = bootstrap(mean, seen.groups, seed=seed)
+        return self.named(value, low, high, len(seen))
