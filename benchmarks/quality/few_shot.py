@@ -1,0 +1,204 @@
+"""Few-shot text classification beside frozen states + regression, SetFit and the Trainer.
+
+    python -m benchmarks.quality.few_shot [--peers PYTHON] [--only NAME,…] [--seeds 0,1,…]
+
+Protocol: PROTOCOL.md. Each fit leaves a file in ``results/few_shot``; what is there is not run
+again, so a run that was cut short goes on. PYTHON is that of an environment with setfit, transformers and
+datasets: without it the peers' fits stay missing, and the table says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import mean_interval, read_csv, shared, write_csv
+
+RESULTS = Path(__file__).parent / "results" / "few_shot"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "front_desk"
+CELLS = ("banking77-4", "banking77-8", "banking77-16", "front_desk")
+OURS = ("quick", "normal")
+FROZEN = ("frozen10", "frozencv")
+TRAINER = ("trainer-2e-5", "trainer-1e-4", "trainer-3e-4")
+SEEDS = (0, 1, 2, 3, 4)
+
+Rows = list[dict[str, str]]
+
+
+def draw(rows: Rows, per_class: int, seed: int) -> Rows:
+    """Return ``per_class`` rows of every label; smaller draws are parts of larger ones."""
+    shuffled = rows[:]
+    random.Random(seed).shuffle(shuffled)
+    taken: dict[str, Rows] = {}
+    for row in shuffled:
+        if len(taken.setdefault(row["label"], [])) < per_class:
+            taken[row["label"]].append(row)
+    return [row for label in sorted(taken) for row in taken[label]]
+
+
+def data(cell: str, seed: int) -> tuple[Rows, Rows]:
+    """Return the rows to fit on and those that judge."""
+    if cell == "front_desk":
+        return read_csv(EXAMPLE / "intents.csv"), read_csv(EXAMPLE / "intents_test.csv")
+    parts = [
+        [{"text": r["text"], "label": r["category"]} for r in read_csv(path)]
+        for path in (shared("data", "banking77", f"{name}.csv") for name in ("train", "test"))
+    ]
+    return draw(parts[0], int(cell.rpartition("-")[2]), seed), parts[1]
+
+
+def fit(cell: str, seed: int, contender: str, peers: str) -> dict[str, Any]:
+    """Run one fit in a process of its own; return which test rows were right, and its seconds."""
+    known, asked = data(cell, seed)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        train = write_csv(folder / "train.csv", known)
+        test = write_csv(folder / "test.csv", asked)
+        if contender in OURS:
+            made = [sys.executable, "-m", "fewtune", "fit", str(train), "--test", str(test)]
+            made += ["--model", "minilm", "--effort", contender, "--seed", str(seed)]
+            made += ["-o", str(folder / "run"), "--json"]
+        else:
+            python = sys.executable if contender in FROZEN else peers
+            script = Path(__file__).with_name("_few_shot_fit.py")
+            made = [python, str(script), contender, _model(), str(train), str(test), str(seed)]
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        done = subprocess.run(made, capture_output=True, text=True, env=_alone())
+        seconds = time.monotonic() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode not in (0, 1) or not done.stdout:
+            raise SystemExit(f"{' '.join(made)}\n{done.stderr[-3000:]}")
+        answer = json.loads(
+            done.stdout.strip().splitlines()[-1] if contender not in OURS else done.stdout
+        )
+        more = {}
+        if contender in OURS:
+            more = {"chosen": answer["chosen"], "verdict": answer["verdict"]["decision"]}
+            lines = (folder / "run" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+            answer["right"] = "".join("01"[json.loads(line)["correct"]] for line in lines)
+    return {
+        "cell": cell,
+        "seed": seed,
+        "contender": contender,
+        "accuracy": answer["right"].count("1") / len(asked),
+        "n": len(asked),
+        "rows": len(known),
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(
+            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1
+        ),
+        **more,
+        "right": answer["right"],
+    }
+
+
+def _alone() -> dict[str, str]:
+    """Return this environment with one thread for everything."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def _model() -> str:
+    from fewtune.models.load import resolve
+
+    return resolve("minilm").location
+
+
+def path_of(cell: str, seed: int, contender: str) -> Path:
+    """Return the file of one fit."""
+    return RESULTS / f"{cell}_{seed}_{contender}.json"
+
+
+def table() -> None:
+    """Print what is there, and what is missing."""
+    seen = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    found: dict[str, dict[str, dict[int, dict[str, Any]]]] = {}
+    for one in seen:
+        found.setdefault(one["cell"], {}).setdefault(one["contender"], {})[one["seed"]] = one
+    for cell in CELLS:
+        there = found.get(cell, {})
+        print(
+            f"\n{cell}: accuracy over seeds with 95% interval; mean processor seconds, wall seconds"
+        )
+        for name in (*OURS, *FROZEN, "setfit", *TRAINER):
+            runs = there.get(name, {})
+            if not runs:
+                print(f"  {name:13} missing")
+                continue
+            value, low, high = mean_interval([run["accuracy"] for run in runs.values()])
+            processor = np.mean([run["processor_seconds"] for run in runs.values()])
+            wall = np.mean([run["seconds"] for run in runs.values()])
+            figures = f"{100 * value:6.2f}% [{100 * low:.2f}, {100 * high:.2f}]"
+            print(f"  {name:13} {figures} {processor:8.1f} {wall:8.1f}  seeds {sorted(runs)}")
+        for ours in OURS:
+            _against(there, ours)
+
+
+def _against(there: dict[str, dict[int, dict[str, Any]]], ours: str) -> None:
+    """Print how far one of ours is from the best of the others, over the seeds that both have."""
+    others: dict[str, dict[int, float]] = {
+        name: {s: run["accuracy"] for s, run in runs.items()}
+        for name, runs in there.items()
+        if name not in OURS and name not in TRAINER
+    }
+    rates = [there[name] for name in TRAINER if name in there]
+    if len(rates) == len(TRAINER):
+        shared_seeds = set.intersection(*(set(runs) for runs in rates))
+        others["trainer"] = {s: max(runs[s]["accuracy"] for runs in rates) for s in shared_seeds}
+    mine = there.get(ours, {})
+    gaps = {
+        name: [100 * (mine[s]["accuracy"] - runs[s]) for s in sorted(set(mine) & set(runs))]
+        for name, runs in others.items()
+    }
+    gaps = {name: values for name, values in gaps.items() if values}
+    if not gaps:
+        return
+    best = min(gaps, key=lambda name: float(np.mean(gaps[name])))
+    value, low, high = mean_interval(gaps[best])
+    print(
+        f"  {ours} − {best} (the best of {', '.join(sorted(gaps))}): "
+        f"{value:+.2f} points [{low:+.2f}, {high:+.2f}], {len(gaps[best])} seeds"
+    )
+
+
+def main() -> None:
+    """Run what is missing, ours and the cheap first, and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--peers", default=os.environ.get("FEWTUNE_PEERS", ""))
+    parser.add_argument("--only", default="")
+    parser.add_argument("--cells", default=",".join(CELLS))
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
+    chosen = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    cells, seeds = chosen.cells.split(","), [int(s) for s in chosen.seeds.split(",")]
+    rounds = [("frozen10", "quick"), ("frozencv", "normal"), ("setfit", *TRAINER)]
+    for names in rounds:
+        for seed in seeds:
+            for cell in cells:
+                for name in names:
+                    if chosen.only and name not in chosen.only.split(","):
+                        continue
+                    if name not in (*OURS, *FROZEN) and not chosen.peers:
+                        continue
+                    path = path_of(cell, seed, name)
+                    if path.exists():
+                        continue
+                    made = fit(cell, seed, name, chosen.peers)
+                    path.write_text(json.dumps(made) + "\n")
+                    short = {k: v for k, v in made.items() if k not in ("right", "chosen")}
+                    print(short, flush=True)
+    table()
+
+
+if __name__ == "__main__":
+    main()
