@@ -3,8 +3,8 @@
     python -m benchmarks.quality.few_shot [--peers PYTHON] [--only NAME,…] [--seeds 0,1,…]
 
 Protocol: PROTOCOL.md. Each fit leaves a file in ``results/few_shot``; what is there is not run
-again, so a run that was cut short goes on. PYTHON is that of an environment with setfit, transformers
-and datasets: without it the peers' fits stay missing, and the table says so.
+again, so a run that was cut short goes on. PYTHON is that of an environment with setfit,
+transformers and datasets: without it the peers' fits stay missing, and the table says so.
 """
 
 from __future__ import annotations
