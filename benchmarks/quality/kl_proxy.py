@@ -1,0 +1,129 @@
+"""KL to the base on inputs of the new task, against what is forgotten in the end, over 24 runs.
+
+    python -m benchmarks.quality.kl_proxy
+
+The protocol is in PROTOCOL.md. Finished runs are kept and not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from scipy.stats import spearmanr
+
+from benchmarks.common import save
+from benchmarks.quality._plain import pairs, stories_task, tuned
+from fewtune.measures.base import Evidence, score_all
+from fewtune.measures.observe.divergence import observe_divergence, observe_general
+from fewtune.measures.observe.probes import observe_probes
+from fewtune.methods.base import trained_state
+from fewtune.regularizers._rows import RowOptions, base_samples
+from fewtune.train.journal import Journal
+
+USUAL = {"full": 2e-3, "lora": 8e-3}
+EPOCHS = (2, 6, 15)
+RUNS = [
+    *(
+        (method, factor, epochs, guard)
+        for guard, methods, factors in (
+            (False, ("full", "lora"), (1 / 3, 1.0, 3.0)),
+            (True, ("full",), (1.0, 3.0)),
+        )
+        for method in methods
+        for factor in factors
+        for epochs in EPOCHS
+    )
+]
+ASKED = {"stories": "rise on stories", "general_loss": "general text", "net": "probes, net"}
+
+
+def stories(task: Any, model: Any, rows: Any, folder: Path) -> Any:
+    """Return 100 stories that the base draws, as rows."""
+    judge: Any = SimpleNamespace(
+        model=model,
+        task=task,
+        rows=rows,
+        start=trained_state(model),
+        seed=1000,
+        folder=folder / "judge" / "x",
+        accelerator=Accelerator(cpu=True),
+        journal=Journal(None),
+        device=torch.device("cpu"),
+    )
+    return base_samples(judge, RowOptions(samples=100, length=200))
+
+
+def told(results: dict[str, Any]) -> None:
+    """Print the rank correlations over the runs so far."""
+    for part in ("all", "unguarded"):
+        rows = [r for r in results.values() if part == "all" or not r["guard"]]
+        kl = np.asarray([r["drift"] for r in rows])
+        for key, name in ASKED.items():
+            lost = np.asarray([r[key] for r in rows])
+            draw = np.random.default_rng(0).integers(len(rows), size=(2000, len(rows)))
+            drawn = [spearmanr(kl[at], lost[at]).statistic for at in draw]
+            low, high = np.nanquantile(drawn, [0.025, 0.975])
+            value = spearmanr(kl, lost).statistic
+            print(f"{part:9} {name:16} {value:.3f} [{low:.3f}, {high:.3f}] n = {len(rows)} runs")
+
+
+def main() -> None:
+    """Print the figures and keep the raw results."""
+    torch.set_num_threads(1)
+    path = Path(__file__).parent / "results" / "kl_proxy.json"
+    results: dict[str, Any] = json.loads(path.read_text())["results"] if path.exists() else {}
+    task = stories_task()
+    known = pairs("devset.csv", 50, 2, 0, set())
+    rows = task.encode(known)
+    held_out = task.encode(pairs("devset.csv", 32, 2, 1, {e.input for e in known}))
+    base = task.load_model()
+    with tempfile.TemporaryDirectory() as name:
+        protected = stories(task, base, rows, Path(name))
+        before = task.outcomes(base, protected).losses.sum()
+        for seed, (method, factor, epochs, guard) in enumerate(RUNS):
+            key = f"{method} x{factor:.2g} {epochs} epochs{' guarded' if guard else ''}"
+            if key in results:
+                continue
+            began = time.monotonic()
+            model = tuned(
+                task,
+                rows,
+                Path(name) / str(seed),
+                method=method,
+                rate=USUAL[method] * factor,
+                epochs=epochs,
+                regularizers={"kl_to_base": {}} if guard else {},
+                seed=seed,
+            )
+            evidence = Evidence(
+                "generation",
+                task.outcomes(model, held_out),
+                probes=observe_probes(task, base, model),
+                general=observe_general(task, base, model),
+                drift=observe_divergence(task, base, model, held_out),
+            )
+            scores = score_all(evidence, ("loss_per_byte", "drift", "general_loss", "forgetting"))
+            results[key] = {
+                "guard": guard,
+                "stories": float(task.outcomes(model, protected).losses.sum() / before - 1),
+                "net": scores["forgetting_net"].value,
+                "seconds": time.monotonic() - began,
+                **{name: scores[name].value for name in ("drift", "general_loss", "forgetting")},
+                "target": scores["loss_per_byte"].value,
+            }
+            save("quality/kl_proxy", results)
+            print(key, json.dumps({k: v for k, v in results[key].items() if k != "guard"}))
+    told(results)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
