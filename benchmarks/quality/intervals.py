@@ -23,7 +23,7 @@ from fewtune.tasks.outcomes import Outcomes
 
 SETS = 500
 SIZES = (30, 100, 500)
-DRAWS = 2000
+DRAWS = 1000
 Floats = NDArray[np.float64]
 Draw = np.random.Generator
 
@@ -176,8 +176,8 @@ def main() -> None:
     first = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     name = sys.argv[2] if len(sys.argv) > 2 else "intervals"
     results = []
-    for label, cell in CELLS.items():
-        for n in SIZES:
+    for n in SIZES:
+        for label, cell in CELLS.items():
             began = time.monotonic()
             found = [score(cell, seed, n) for seed in range(first, first + SETS)]
             below = float(np.mean([s.high < cell.truth for s in found]))

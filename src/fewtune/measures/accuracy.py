@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fewtune.measures.base import Floats, RowMeasure
 from fewtune.tasks.outcomes import Outcomes
 
@@ -17,6 +20,10 @@ class Accuracy(RowMeasure):
 
     def values(self, outcomes: Outcomes, weights: Floats) -> Floats:
         """Return the weighted share of right rows."""
-        right = (outcomes.predicted == outcomes.truth).astype(float)
-        shares: Floats = weights @ right / weights.sum(axis=1)
+        shares: Floats = weights @ self.hits(outcomes).astype(float) / weights.sum(axis=1)
         return shares
+
+    def hits(self, outcomes: Outcomes) -> NDArray[np.bool_]:
+        """Return which rows are right."""
+        right: NDArray[np.bool_] = outcomes.predicted == outcomes.truth
+        return right

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fewtune.errors import DataError
 from fewtune.family import Family
-from fewtune.measures.intervals import RESAMPLES, bootstrap, paired
+from fewtune.measures.intervals import RESAMPLES, bootstrap, paired, share, share_difference
 from fewtune.measures.observe.answers import Answers
 from fewtune.measures.observe.continuations import Continuations
 from fewtune.measures.observe.divergence import Divergence
@@ -144,6 +144,10 @@ class RowMeasure(Measure):
         ndarray of shape (draws,)
         """
 
+    def hits(self, outcomes: Outcomes) -> NDArray[np.bool_] | None:
+        """Return which rows count where the measure is a plain share of rows; else ``None``."""
+        return None
+
     def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
         """Return the score on the test rows."""
         return self.of(evidence.test, seed)
@@ -158,6 +162,9 @@ class RowMeasure(Measure):
         """
         if not len(outcomes):
             raise DataError("rows to measure on", "none", cure="Give a larger test part or file")
+        hits = self.hits(outcomes)
+        if hits is not None:
+            return self.named(*share(hits, outcomes.groups), len(outcomes))
         value, low, high = bootstrap(
             lambda weights: self.values(outcomes, weights),
             outcomes.groups,
@@ -178,6 +185,9 @@ class RowMeasure(Measure):
         """
         if first.sources != second.sources:
             raise DataError("two sets of outcomes on the same rows", "different rows")
+        one, two = self.hits(first), self.hits(second)
+        if one is not None and two is not None:
+            return self.named(*share_difference(one, two, first.groups), len(first))
         value, low, high = paired(
             lambda weights: self.values(first, weights),
             lambda weights: self.values(second, weights),

@@ -1,20 +1,36 @@
-"""Bootstrap intervals over groups, for one model and for the paired difference of two.
+"""Intervals over groups, for one model and for the paired difference of two.
 
 Every measure is a function of row weights, so one draw of weights serves all measures and both
 models of a comparison: that is what makes the comparison paired.
+
+A percentile bootstrap alone is too narrow for few rows: of 30 rows its 95% intervals held the truth
+in 79 to 94% of simulated data sets (benchmarks/LOG.md). So its bounds are corrected for few groups,
+widened where a skewed sample asks for it, and plain shares have the intervals made for shares.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESAMPLES", "Statistic", "bootstrap", "mean_interval", "paired", "weights"]
+__all__ = [
+    "RESAMPLES",
+    "Statistic",
+    "bootstrap",
+    "mean_interval",
+    "paired",
+    "share",
+    "share_difference",
+    "weights",
+]
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 Statistic = Callable[[Floats], Floats]
 """Row weights of shape (draws, rows) to values of shape (draws,)."""
 
@@ -22,8 +38,11 @@ RESAMPLES = 10_000
 CHUNK = 500
 """Draws handled at once; bounds memory at CHUNK × rows × 8 bytes."""
 
+MOST_CORRECTED = 500
+"""Groups above which a bootstrap needs no correction; making it takes as many evaluations."""
 
-def weights(groups: NDArray[np.int64], draws: int, seed: int) -> Iterator[Floats]:
+
+def weights(groups: Ints, draws: int, seed: int) -> Iterator[Floats]:
     """Yield bootstrap weights in chunks of shape (≤ CHUNK, rows).
 
     A draw takes as many groups as there are, with replacement; the weight of a row is how often
@@ -42,13 +61,19 @@ def weights(groups: NDArray[np.int64], draws: int, seed: int) -> Iterator[Floats
 
 def bootstrap(
     statistic: Statistic,
-    groups: NDArray[np.int64],
+    groups: Ints,
     *,
     draws: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float, float]:
-    """Return the value and the bounds of its percentile bootstrap interval.
+    """Return the value and the bounds of its bootstrap interval.
+
+    The percentiles are those of Student's distribution for as many groups as there are; up to
+    `MOST_CORRECTED` groups the interval is widened to hold Student's own, on the jackknife's
+    standard error, and its correction for skewness (Hall 1992, On the removal of skewness by
+    transformation). No bound lies
+    beyond what single groups show.
 
     Parameters
     ----------
@@ -71,15 +96,67 @@ def bootstrap(
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn) or not np.isfinite(value):
         return float("nan"), float("nan"), float("nan")
-    tail = (1 - level) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return value, float(low), float(high)
+    _, numbers = np.unique(groups, return_inverse=True)
+    count = int(numbers.max()) + 1
+    tail = _tail(count, level)
+    low, high = (float(bound) for bound in np.quantile(drawn, [tail, 1 - tail]))
+    if 1 < count <= MOST_CORRECTED:
+        wide = _widened(statistic, value, numbers, count, level)
+        low, high = min(low, wide[0]), max(high, wide[1])
+    return value, low, high
+
+
+def _tail(count: int, level: float) -> float:
+    """Return the share of draws beyond each bound, expanded as in 1411.5279."""
+    from scipy.stats import norm
+
+    if count < 2:
+        return (1 - level) / 2
+    return float(norm.cdf(-math.sqrt(count / (count - 1)) * _student(count, level)))
+
+
+def _student(count: int, level: float) -> float:
+    """Return how many standard errors Student's interval for ``count`` groups reaches."""
+    from scipy.stats import t
+
+    return float(t.ppf((1 + level) / 2, count - 1))
+
+
+def _widened(
+    statistic: Statistic, value: float, numbers: Ints, count: int, level: float
+) -> tuple[float, float]:
+    """Return the outer bounds of Student's interval and of its correction for skewness."""
+    own = (numbers == np.arange(count)[:, None]).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        without, alone = statistic(1 - own), statistic(own)
+    if not np.isfinite(without).all():
+        return value, value
+    # How much each group pulls; their spread is that of the statistic, to first order.
+    pull = (count - 1) * (without.mean() - without)
+    error = float(np.sqrt((pull**2).sum() / count / (count - 1)))
+    if error < 1e-12 * max(1.0, abs(value)):
+        return value, value
+    skew = float((pull**3).mean() / (pull**2).mean() ** 1.5) / math.sqrt(count)
+    reach = _student(count, level)
+    low = value - error * max(reach, _skewed(reach, skew))
+    high = value + error * max(reach, -_skewed(-reach, skew))
+    ends = alone[np.isfinite(alone)]
+    if not len(ends):
+        return low, high
+    return max(low, min(float(ends.min()), value)), min(high, max(float(ends.max()), value))
+
+
+def _skewed(reach: float, skew: float) -> float:
+    """Return Hall's transformation back to standard errors."""
+    if abs(skew) < 1e-9:
+        return reach
+    return 3 / skew * (float(np.cbrt(1 + skew * (reach - skew / 6))) - 1)
 
 
 def paired(
     first: Statistic,
     second: Statistic,
-    groups: NDArray[np.int64],
+    groups: Ints,
     *,
     draws: int = RESAMPLES,
     seed: int = 0,
@@ -87,6 +164,82 @@ def paired(
 ) -> tuple[float, float, float]:
     """Return first minus second on the same rows, with the interval of that difference."""
     return bootstrap(lambda w: first(w) - second(w), groups, draws=draws, seed=seed, level=level)
+
+
+def share(hits: Bools, groups: Ints, level: float = 0.95) -> tuple[float, float, float]:
+    """Return the share of hits and the bounds of Wilson's interval.
+
+    Rows in groups count as many as independent rows that would spread as much; all hits of a few
+    rows are no proof of a share of 1, which is what a bootstrap would make of them.
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in share(np.ones(10, dtype=bool), np.arange(10))]
+    [1.0, 0.722, 1.0]
+    """
+    value = float(hits.mean())
+    rows, reach = _worth(hits.astype(np.float64), value * (1 - value), groups, level)
+    low, high = _wilson(value, rows, reach)
+    return value, low, high
+
+
+def share_difference(
+    first: Bools, second: Bools, groups: Ints, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the first share minus the second on the same rows, and the bounds of its interval.
+
+    Newcombe's square-and-add interval for pairs (1998, Improved confidence intervals for the
+    difference between binomial proportions based on paired data; method 10). Rows in groups count
+    as for `share`.
+    """
+    one, two = float(first.mean()), float(second.mean())
+    gained = first.astype(np.float64) - second
+    value = float(gained.mean())
+    spread = float((gained**2).mean()) - value**2
+    rows, reach = _worth(gained, spread, groups, level)
+    alike = one * (1 - one) * two * (1 - two)
+    together = float((first & second).mean()) - one * two
+    tie = together / math.sqrt(alike) if alike > 0 else 0.0
+    (low_one, high_one), (low_two, high_two) = (_wilson(p, rows, reach) for p in (one, two))
+    down = _squared(one - low_one, high_two - two, tie)
+    up = _squared(high_one - one, two - low_two, tie)
+    return value, value - down, value + up
+
+
+def _squared(one: float, two: float, tie: float) -> float:
+    return math.sqrt(max(one**2 - 2 * tie * one * two + two**2, 0.0))
+
+
+def _worth(values: Floats, spread: float, groups: Ints, level: float) -> tuple[float, float]:
+    """Return how many independent rows grouped ones are worth, and the reach of an interval.
+
+    Parameters
+    ----------
+    values
+        Of each row; their mean is what is asked for.
+    spread
+        Variance of a row.
+    """
+    from scipy.stats import norm
+
+    _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    count, n = len(sizes), len(values)
+    if count == n:
+        return float(n), float(norm.ppf((1 + level) / 2))
+    if count < 2:
+        return 1.0, float(norm.ppf((1 + level) / 2))
+    sums = np.bincount(numbers, weights=values - values.mean())
+    variance = float((sums**2).sum()) * count / (count - 1) / n**2
+    # Groups that do not differ tell no more than their number.
+    rows = spread / variance if variance > 1e-15 else float(count)
+    return min(max(rows, 1.0), float(n)), _student(count, level)
+
+
+def _wilson(value: float, rows: float, reach: float) -> tuple[float, float]:
+    square = reach**2 / rows
+    middle = (value + square / 2) / (1 + square)
+    half = math.sqrt(square * value * (1 - value) + square**2 / 4) / (1 + square)
+    return max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half))
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:
@@ -97,11 +250,9 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     >>> [round(bound, 3) for bound in mean_interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484]
     """
-    from scipy.stats import t
-
     found = np.asarray(values, dtype=np.float64)
     value, count = float(found.mean()), len(found)
     if count < 2:
         return value, float("nan"), float("nan")
-    half = float(t.ppf((1 + level) / 2, count - 1) * found.std(ddof=1) / np.sqrt(count))
+    half = _student(count, level) * float(found.std(ddof=1)) / math.sqrt(count)
     return value, value - half, value + half

@@ -9,7 +9,6 @@ import numpy as np
 
 from fewtune.measures.base import Evidence, Measure, RowMeasure, row_measure
 from fewtune.measures.generalization_gap import HEADLINES
-from fewtune.measures.intervals import paired
 from fewtune.records import Score
 from fewtune.tasks.outcomes import Outcomes
 
@@ -47,15 +46,9 @@ class Robustness(Measure):
 
     def _drop(self, plain: Outcomes, changed: Outcomes, task: str, seed: int) -> Score:
         measure: RowMeasure = row_measure(HEADLINES[task])
-        sign = 1 if measure.direction == "higher" else -1
-        value, low, high = paired(
-            lambda w: sign * measure.values(plain, w),
-            lambda w: sign * measure.values(changed, w),
-            plain.groups,
-            seed=seed,
-        )
-        score = self.named(value, low, high, len(plain))
-        return replace(score, unit=measure.unit)
+        better, worse = (plain, changed) if measure.direction == "higher" else (changed, plain)
+        found = measure.difference(better, worse, seed)
+        return replace(self.named(found.value, found.low, found.high, found.n), unit=measure.unit)
 
 
 def _pairs(evidence: Evidence) -> dict[str, tuple[Outcomes, Outcomes]]:
