@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from fewtune.data.batches import Balanced, Order
 from fewtune.errors import ModelError, PlanError
 from fewtune.family import Configured, Family
 from fewtune.models.blocks import find_blocks
-from fewtune.tasks.base import Task
+from fewtune.tasks.base import Batch, Row, Task
 
 __all__ = [
     "METHODS",
@@ -55,6 +56,13 @@ class Method(Configured, ABC):
     """Regularizers it cannot be combined with, and why."""
     rate_factor: ClassVar[float] = 1.0
     """Learning rate relative to full fine-tuning of the same model."""
+    why: ClassVar[str] = ""
+    """Why it is for some tasks only."""
+    solves_after: ClassVar[bool] = False
+    """Whether it trains a classifier's states alone: a solver fits the head on them afterwards, and
+    the last weights are kept, since a head tells what they are worth only then."""
+    compares: ClassVar[bool] = False
+    """Whether the loss of a row depends on the other rows of its update."""
 
     def rates(self, parameters: int, task: str) -> tuple[float, float, float]:
         """Return a low, a usual and a high learning rate: a sweep to try, not a truth.
@@ -85,6 +93,18 @@ class Method(Configured, ABC):
     @abstractmethod
     def restore(self, task: Task, folder: Path) -> nn.Module:
         """Return the model that ``save`` wrote into ``folder``."""
+
+    def order(self, rows: Sequence[Row], size: int, seed: int) -> Order | Balanced:
+        """Return which rows make each update."""
+        return Order([row.length for row in rows], size, seed)
+
+    def output(self, task: Task, model: nn.Module, batch: Batch) -> Tensor:
+        """Return what the loss is computed of: the logits of a batch's units."""
+        return task.logits(model, batch)
+
+    def losses(self, task: Task, output: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row of an update; asked only of a method that ``compares``."""
+        raise TypeError(f"{self.name} has the losses of the task")
 
     def blend(
         self, start: Mapping[str, Tensor], tuned: Mapping[str, Tensor], alpha: float

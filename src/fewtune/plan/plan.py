@@ -78,6 +78,11 @@ class TrainingPlan(_Settings):
     weight_decay: float = Field(0.0, ge=0, description="decay of matrices towards zero (AdamW)")
     clip: float = Field(1.0, ge=0, description="largest gradient norm; 0 for no bound")
     evaluations: int = Field(10, ge=1, description="evaluations on the validation rows")
+    head_first: bool | None = Field(
+        None,
+        description="classification: a solver fits the head before the rest trains with it "
+        "(LP-FT); empty: yes",
+    )
     precision: Literal["auto", "bf16", "float32"] = Field(
         "auto", description="of the forward pass; weights and optimizer stay float32"
     )

@@ -37,6 +37,13 @@ MOST_UPDATES = {
 }
 
 
+COMPARED_ROWS = 48
+"""Rows of an update in which rows are compared: some two dozen classes at once."""
+
+CONTRASTIVE_UPDATES = {"quick": 100, "normal": 150, "thorough": 150}
+"""The loss is low after a few dozen updates; what more of them spoil the dial takes back."""
+
+
 def task_for(shape: Shape) -> str:
     """Return the name of the task whose rows are made like ``shape``.
 
@@ -103,7 +110,7 @@ def propose(
         )
     controls = list(CONTROLS[task])
     reasons["controls"] = "what the answer costs without tuning, on the same test rows"
-    if effort != "quick":
+    if effort != "quick" and not METHODS.load(method).solves_after:
         low, _, high = METHODS.load(method)().rates(parameters, task)
         select.rates = [low, high]
         reasons["select.rates"] = "the learning rate is the first lever: three are tried"
@@ -163,6 +170,8 @@ def _training(
     reasons: dict[str, str],
 ) -> TrainingPlan:
     classification = task != "generation"
+    if METHODS.load(method).compares:
+        return _compared(method, parameters, task, effort, reasons)
     size = 16 if classification else 8
     wanted = math.ceil(rows * EPOCHS[effort] / size)
     most = MOST_UPDATES["classification" if classification else "generation"][effort]
@@ -176,4 +185,33 @@ def _training(
         f"{effort} at most {most}; monitors stop earlier"
     )
     reasons["training.batch_size"] = "small batches generalise better on little data"
-    return TrainingPlan(learning_rate=rate, updates=updates, batch_size=size)
+    if not classification or METHODS.load(method).solves & {task}:
+        return TrainingPlan(learning_rate=rate, updates=updates, batch_size=size)
+    reasons["training.head_first"] = (
+        "a solver fits the head first: beside a head that knows nothing the rest would move for "
+        "nothing (2202.10054)"
+    )
+    return TrainingPlan(learning_rate=rate, updates=updates, batch_size=size, head_first=True)
+
+
+def _compared(
+    method: str, parameters: int, task: str, effort: Effort, reasons: dict[str, str]
+) -> TrainingPlan:
+    """Return the settings of a method whose rows are compared with each other."""
+    rate = METHODS.load(method)().rates(parameters, task)[1]
+    reasons["training.learning_rate"] = (
+        f"usual for {method}; the dial mends a rate that is too high"
+    )
+    reasons["training.updates"] = (
+        "enough for the loss to settle, however many rows there are: pairs are many times the rows"
+    )
+    reasons["training.batch_size"] = "rows are compared within an update: small ones teach little"
+    reasons["training.evaluations"] = (
+        "each fits a head, and none decides: the last weights are kept and dialled"
+    )
+    return TrainingPlan(
+        learning_rate=rate,
+        updates=CONTRASTIVE_UPDATES[effort],
+        batch_size=COMPARED_ROWS,
+        evaluations=2,
+    )

@@ -23,7 +23,7 @@ from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, fit, refit
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_shares, from_states
-from fewtune.select.fitting import evaluation, prepared_model, training_of
+from fewtune.select.fitting import evaluation, prepared_model, settle, training_of
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.tasks.outcomes import Outcomes, joined
@@ -129,7 +129,8 @@ def _fit_fold(
     task, known = material.task, material.known
     away = set(held)
     rest = [row for row in range(len(known)) if row not in away]
-    if general is not None and hasattr(model, "head"):
+    head_first = candidate.training.head_first is not False
+    if general is not None and head_first and hasattr(model, "head"):
         install(model, _head_without(material, general, rest))
     rows, unseen = [known[i] for i in rest], [known[i] for i in held]
     if candidate.varied:
@@ -138,7 +139,9 @@ def _fit_fold(
         rows += [r for r in material.varied() if r.example.parent not in parents]
     fold = _Fold(held, {})
     run = training_of(material, candidate, method, model, rows, name=stage, validation=unseen)
-    run.evaluate = _watch(material, run, fold, unseen)
+    run.evaluate = _watch(
+        material, run, fold, unseen, lambda: settle(material, method, model, rows, general)
+    )
     train(run)
     # As many rows that the model did train on, for what it has learnt by heart.
     few = np.linspace(0, len(rest) - 1, min(len(held), len(rest))).round().astype(int)
@@ -153,17 +156,23 @@ def _head_without(material: Material, general: Fitted, rest: Sequence[int]) -> F
 
 
 def _watch(
-    material: Material, run: Training, fold: _Fold, unseen: Sequence[object]
+    material: Material,
+    run: Training,
+    fold: _Fold,
+    unseen: Sequence[object],
+    settled: Callable[[], None],
 ) -> Callable[[int], Evaluation]:
     """Return an evaluation that also keeps the outcomes at every blend of the plan."""
     alphas = [a for a in material.plan.select.dial if 0 < a < 1]
 
     def evaluate(update: int) -> Evaluation:
         now = {name: value.clone() for name, value in run.weights().items()}
+        settled()
         outcomes = material.task.outcomes(run.model, unseen)  # type: ignore[arg-type]
         fold.outcomes[update, 1.0] = outcomes
         for alpha in alphas:
             restore_weights(run.model, _blend(run, now, alpha))
+            settled()
             fold.outcomes[update, alpha] = material.task.outcomes(run.model, unseen)  # type: ignore[arg-type]
         restore_weights(run.model, now)
         return evaluation(material, outcomes, update)

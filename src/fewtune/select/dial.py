@@ -6,6 +6,7 @@ again. The dial stays at 1 where no blend is better.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fewtune.select.material import Material
@@ -24,16 +25,18 @@ class Dialled:
     outcomes: Outcomes
 
 
-def turn(material: Material, run: Training) -> Dialled:
+def turn(material: Material, run: Training, settled: Callable[[], None] = lambda: None) -> Dialled:
     """Sweep the blends of the plan, leave the model at the best, and journal the curve.
 
     The best is the one with the better headline measure; of equals the one with the lower loss.
+    ``settled`` is called once the weights of a blend are in the model: it may fit its head.
     """
     measure = material.headline
     sign = 1 if measure.direction == "higher" else -1
     seen = []
     for alpha in sorted({*material.plan.select.dial, 1.0}):
         restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
+        settled()
         outcomes = material.task.outcomes(run.model, material.validation)
         seen.append((alpha, outcomes, measure.of(outcomes)))
     alpha, outcomes, _ = max(seen, key=lambda s: (sign * s[2].value, -s[1].losses.sum(), s[0]))
@@ -50,4 +53,5 @@ def turn(material: Material, run: Training) -> Dialled:
             chosen=at == alpha,
         )
     restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
+    settled()
     return Dialled(alpha, outcomes)

@@ -10,8 +10,8 @@ from torch import nn
 
 from fewtune.environment import seed_everything
 from fewtune.methods.base import METHODS, Method
-from fewtune.methods.head import install
-from fewtune.methods.probe import Fitted
+from fewtune.methods.head import features, install
+from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.plan import counts
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.select.candidates import Candidate
@@ -21,7 +21,7 @@ from fewtune.tasks.outcomes import Outcomes
 from fewtune.train.monitors.base import MONITORS, Evaluation
 from fewtune.train.run import Training
 
-__all__ = ["evaluation", "prepared_model", "training_of"]
+__all__ = ["evaluation", "prepared_model", "settle", "training_of"]
 
 
 def prepared_model(
@@ -29,12 +29,13 @@ def prepared_model(
 ) -> tuple[Method, nn.Module]:
     """Return the candidate's method and the base made ready for it.
 
-    A classifier starts from a solver-fitted head (head first, then the rest: 2202.10054).
+    A classifier starts from a solver-fitted head (head first, then the rest: 2202.10054), unless
+    ``training.head_first`` says otherwise.
     """
     method = METHODS.load(candidate.method.name)(candidate.method.options)
     model = material.task.load_model()
     seed_everything(material.plan.seed)
-    if head is not None and hasattr(model, "head"):
+    if head is not None and hasattr(model, "head") and candidate.training.head_first is not False:
         install(model, head)
     return method, method.prepare(model, material.task).to(material.accelerator.device)
 
@@ -82,6 +83,24 @@ def training_of(
         validation=validation,
         **(more or {}),
     )
+
+
+def settle(
+    material: Material, method: Method, model: nn.Module, rows: Sequence[Row], like: Fitted | None
+) -> None:
+    """Fit the head on the model's present states of ``rows``, if the method leaves it to a solver.
+
+    Parameters
+    ----------
+    like
+        Whose settings are taken: those that were chosen on the base's states.
+    """
+    if not method.solves_after or like is None:
+        return
+    named = material.task.named_rows() if like.name_weight else []
+    states = features(model, material.task, [*rows, *named])
+    own, names = states[: len(rows)], states[len(rows) :] if named else None
+    install(model, refit(material.to_learn(rows, own, names), like))
 
 
 def evaluation(material: Material, outcomes: Outcomes, update: int) -> Evaluation:

@@ -12,7 +12,7 @@ from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, fit, refit
 from fewtune.plan.plan import counts
 from fewtune.select import controls
-from fewtune.select.fitting import prepared_model, training_of
+from fewtune.select.fitting import prepared_model, settle, training_of
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.tasks.outcomes import Outcomes
@@ -77,6 +77,7 @@ def _retrain(material: Material, chosen: Trial) -> None:
         train(run)
     if chosen.alpha != 1.0:
         restore_weights(model, method.blend(run.start, run.best, chosen.alpha))
+    settle(material, method, model, rows, head)
     chosen.method, chosen.model = method, model
 
 

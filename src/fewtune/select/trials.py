@@ -19,10 +19,11 @@ from fewtune.records import Score
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_states
 from fewtune.select.dial import turn
-from fewtune.select.fitting import evaluation, prepared_model, training_of
+from fewtune.select.fitting import evaluation, prepared_model, settle, training_of
 from fewtune.select.material import Material
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.train.loop import train
+from fewtune.train.monitors.base import Evaluation
 from fewtune.train.trunk import cached_trunk
 
 __all__ = ["Trial", "choose", "race", "solve_head", "train_candidate", "train_head", "try_out"]
@@ -178,21 +179,28 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
     more = material.varied() if candidate.varied else []
     head = train_head(material) if task.name != "generation" else None
     method, model = prepared_model(material, candidate, head)
+    rows = [*material.train, *more]
+
+    def settled() -> None:
+        settle(material, method, model, rows, head)
+
+    def evaluate(update: int) -> Evaluation:
+        settled()
+        return evaluation(material, task.outcomes(model, material.validation), update)
+
     run = training_of(
         material,
         candidate,
         method,
         model,
-        [*material.train, *more],
-        evaluate=lambda update: evaluation(
-            material, task.outcomes(model, material.validation), update
-        ),
+        rows,
+        evaluate=evaluate,
         validation=material.validation,
     )
     seen = [*material.known, *more]
     with cached_trunk(model, task, seen, material.journal, candidate.name, run.folder.parent):
         train(run)
-        dialled = turn(material, run)
+        dialled = turn(material, run, settled)
     best = run.best_evaluation
     return Trial(
         candidate=candidate,

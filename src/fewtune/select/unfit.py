@@ -26,6 +26,7 @@ def refuse_unfit(plan: Plan) -> None:
     """
     TASKS.load(plan.task.name)
     method = _method(plan, plan.method, "method.name")
+    _refuse_head_first(plan, method)
     for rung in plan.select.rungs:
         _method(plan, Part(name=rung), "select.rungs")
     build([(part.name, part.options) for part in plan.augmentations])
@@ -40,11 +41,32 @@ def _method(plan: Plan, part: Part, key: str) -> Method:
     if plan.task.name not in method.tasks:
         raise PlanError(
             f"a method for {plan.task.name}",
-            f"{part.name}, which is for {', '.join(sorted(method.tasks))}",
+            f"{part.name}, which is for {', '.join(sorted(method.tasks))}"
+            + (f": {method.why}" if method.why else ""),
             key,
             "Choose another method",
         )
     return method
+
+
+def _refuse_head_first(plan: Plan, method: Method) -> None:
+    """Raise where the order of head and rest is set and there is no such order."""
+    wanted = plan.training.head_first
+    if wanted is not None and plan.task.name == "generation":
+        raise PlanError(
+            "head_first for a classifier",
+            f"{str(wanted).lower()} for generation, whose output layer is pretrained with the rest "
+            "and has nothing to catch up with",
+            "training.head_first",
+            "Leave it out",
+        )
+    if wanted is False and (method.solves_after or method.solves & {plan.task.name}):
+        raise PlanError(
+            "a method that trains its head with the rest",
+            f"head_first false with {plan.method.name}, whose head a solver fits",
+            "training.head_first",
+            "Leave it out",
+        )
 
 
 def _refuse_controls(plan: Plan) -> None:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from fewtune.data.batches import Order
 from fewtune.errors import PlanError, TrainingStopped
 from fewtune.methods.base import trained_state
 from fewtune.regularizers.base import Regularizer
@@ -51,12 +50,12 @@ def train(run: Training) -> Training:
     run.start = trained_state(run.model)
     run.optimizer = adamw(run.model, run.plan)
     run.forward, run.optimizer = run.accelerator.prepare(
-        Forward(run.model, run.task), run.optimizer
+        Forward(run.model, run.task, run.method), run.optimizer
     )
     resume(run)
     for regularizer in run.regularizers:
         regularizer.start(run)
-    order = Order([row.length for row in run.rows], run.plan.batch_size, run.seed)
+    order = run.method.order(run.rows, run.plan.batch_size, run.seed)
     if run.evaluate is not None and not run.evaluations:
         _evaluate(run, run.evaluate)
     saved = time.monotonic()
@@ -123,7 +122,8 @@ def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluatio
     lowest = min([e.loss for e in run.evaluations] + [found.loss])
     before = run.best_evaluation
     bounded = found.loss <= LOOSEST_LOSS * lowest
-    if before is None or (allowed and bounded and _rank(found) > _rank(before)):
+    better = bounded and (before is None or _rank(found) > _rank(before))
+    if before is None or (allowed and (better or run.method.solves_after)):
         found = replace(found, best=True)
         run.best_evaluation = found
         run.best = run.weights()

@@ -24,15 +24,16 @@ __all__ = ["Forward", "Training"]
 class Forward(nn.Module):
     """The task's forward pass as a module, so that DDP and FSDP can wrap what is computed."""
 
-    def __init__(self, model: nn.Module, task: Task) -> None:
+    def __init__(self, model: nn.Module, task: Task, method: Method) -> None:
         super().__init__()
         self.model = model
         self.task = task
+        self.method = method
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the logits of the batch's units."""
+        """Return what the method's loss is computed of: the logits of the batch's units."""
         with self.task.autocast():
-            return self.task.logits(self.model, batch)
+            return self.method.output(self.task, self.model, batch)
 
 
 @dataclass

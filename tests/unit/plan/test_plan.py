@@ -183,6 +183,7 @@ ELSEWHERE = {
     "task.crop": "unit/tasks/test_image_classification",
     "task.rotation": "unit/tasks/test_image_classification",
     "task.color": "unit/tasks/test_image_classification",
+    "training.head_first": "unit/select/test_head_and_rest",
     "method.name": "end_to_end/test_fit_folder: head, lora, full",
     "method.options": "unit/methods/test_saving: rank, rslora, dora",
     "regularizers": "end_to_end/test_bad_input: NaN while training",
