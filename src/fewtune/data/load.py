@@ -21,7 +21,7 @@ from fewtune.errors import DataError
 from fewtune.family import suggest
 from fewtune.records import Dataset, Example, Shape
 
-__all__ = ["load", "parse_columns"]
+__all__ = ["load", "parse_columns", "read_table"]
 
 READERS: dict[str, Callable[[Path, str], Table]] = {
     ".jsonl": read_jsonl,
@@ -78,7 +78,7 @@ def load(
     """
     given = dict(columns or {})
     _check_fields(given)
-    table = _read(source, need_target)
+    table = read_table(source, need_target)
     if not table.records:
         raise DataError("at least one row", "a file without rows", table.name, "Add rows")
     reading, notes = find_reading(table, given, shape, need_target)
@@ -90,7 +90,8 @@ def load(
     return _group_prompts(found)
 
 
-def _read(source: str | Path, need_target: bool) -> Table:
+def read_table(source: str | Path, need_target: bool = True) -> Table:
+    """Return the rows of a source before anybody decided what they mean; errors as of ``load``."""
     path, name = Path(source), str(source)
     try:
         there, folder = path.exists(), path.is_dir()
