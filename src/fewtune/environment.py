@@ -15,8 +15,10 @@ __all__ = [
     "bf16_is_native",
     "describe",
     "device_name",
+    "free_memory",
     "process_count",
     "process_rank",
+    "resident_memory",
     "seed_everything",
     "versions",
 ]
@@ -80,6 +82,39 @@ def device_name() -> str:
     if torch.backends.mps.is_available():
         return "mps"
     return "cpu"
+
+
+def free_memory(device: str) -> int | None:
+    """Return the bytes that are free on a device, for a processor those of main memory.
+
+    A bound on the process's group (a container's) counts; ``None`` where the system does not say.
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = []
+    try:
+        facts = Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")
+        found.append(int(facts[1].split()[0]) * 1024)
+    except (OSError, IndexError, ValueError):
+        return None
+    group = Path("/sys/fs/cgroup")
+    try:
+        bound = int((group / "memory.max").read_text(encoding="ascii"))
+        found.append(bound - int((group / "memory.current").read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        pass
+    return max(0, min(found))
+
+
+def resident_memory() -> int:
+    """Return the bytes of main memory that this process holds; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def process_rank() -> int:

@@ -6,13 +6,15 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from fewtune.measures.base import Evidence, score_all
+from fewtune.measures.base import Evidence, score_all, silences
+from fewtune.measures.over_memorization import alarm
 from fewtune.methods.base import METHODS
 from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
 from fewtune.select.candidates import candidates
 from fewtune.select.crossfit import cross_fit, cross_fit_head
+from fewtune.select.guards import guards
 from fewtune.select.material import Material
 from fewtune.select.refit import finish
 from fewtune.select.trials import Trial, choose, race, try_out
@@ -26,7 +28,7 @@ __all__ = ["conclude"]
 
 
 def conclude(
-    material: Material, folder: RunFolder, parameters: int, peak_bytes: Callable[[], int]
+    material: Material, folder: RunFolder, parameters: int, memory: Callable[[], dict[str, Any]]
 ) -> None:
     """Do what the plan says and write everything into the run folder."""
     journal, stages = material.journal, _Clock(material)
@@ -53,16 +55,24 @@ def conclude(
             for trial in trials
         ],
     )
-    seen, unseen = observe.gap(material, chosen)
+    parts = observe.gap(material, chosen)
     outcomes = finish(material, chosen)
     if not material.accelerator.is_main_process:
         # What is left is measured and written once. Nothing below trains: processes part here.
         return
     samples = observe.samples(material, chosen)
-    scores = score_all(observe.evidence(material, chosen, outcomes, seen, unseen, samples))
+    stages.begin("observe", "looking for what else has changed")
+    evidence = observe.of_run(material, chosen, outcomes, parts, judged, samples)
+    scores = score_all(evidence)
     rivals = {k: v for k, v in judged.items() if not (k == "frozen" and chosen.head is not None)}
     paired = {k: material.headline.difference(outcomes, v) for k, v in rivals.items()}
-    verdict = decide(scores[material.task.headline], paired, chosen.name)
+    watched = guards(
+        scores,
+        material.plan.budget,
+        alarm=alarm(evidence, scores),
+        protected=any(part.name == "kl_to_base" for part in chosen.candidate.regularizers),
+    )
+    verdict = decide(scores[material.task.headline], paired, chosen.name, watched=watched)
     with folder.fresh("model") as fresh:
         write_model(fresh, material, chosen)
     folder.write_lines("predictions.jsonl", _predictions(material, outcomes, judged, samples))
@@ -77,6 +87,7 @@ def conclude(
             "headline": material.task.headline,
             "verdict": verdict.as_json(),
             "scores": _json(scores),
+            "silences": silences(evidence),
             "controls": {k: _json(score_all(_alone(material, v))) for k, v in judged.items()},
             "paired": _json(paired),
             "chosen": {
@@ -92,7 +103,7 @@ def conclude(
             },
             "seconds": round(journal.seconds, 2),
             "stages": stages.seconds,
-            "memory": {"estimated_bytes": None, "peak_bytes": peak_bytes()},
+            "memory": memory(),
             "parameters": {"total": parameters, "trainable": trainable},
         },
     )

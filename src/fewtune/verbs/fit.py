@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,23 @@ from typing import Any
 from fewtune.checks.base import Context
 from fewtune.checks.run import Report as CheckReport
 from fewtune.checks.run import run as run_checks
-from fewtune.environment import bf16_is_native, describe, device_name, seed_everything
+from fewtune.environment import describe, seed_everything
 from fewtune.errors import DataError, FewtuneError, RunError
 from fewtune.models.load import fingerprint
+from fewtune.plan.memory import in_words
 from fewtune.plan.plan import Effort, Plan
 from fewtune.records import Dataset
 from fewtune.select.material import Material
 from fewtune.store.runs import PLAN, RunFolder
-from fewtune.tasks.base import TASKS, Task
 from fewtune.train.journal import Journal, Listener
 from fewtune.verbs.augmentation_tools import ModelTools
 from fewtune.verbs.conclude import conclude
+from fewtune.verbs.foreseen import foresee, refuse_if_unfitting, task_of
 from fewtune.verbs.prepare import Prepared, prepare
 from fewtune.verbs.result import Run, open_run
 from fewtune.verbs.together import Together
 
 __all__ = ["fit"]
-
-BF16_FROM = 5_000_000
-"""Parameters from which bfloat16 is worth its conversions; below, float32 is as fast."""
 
 
 def fit(
@@ -109,7 +106,13 @@ def fit(
     journal.listeners += listeners if together.first else ()
     try:
         together.by_first(lambda: _checked(folder, prepared, journal))
-        together.everywhere(lambda: _carried_out(folder, prepared, journal, together))
+        material = together.everywhere(
+            lambda: _material(folder, prepared, journal, together.accelerator)
+        )
+        foreseen = together.by_first(lambda: _foreseen(prepared, material))
+        together.everywhere(
+            lambda: conclude(material, folder, prepared.parameters, lambda: _memory(foreseen))
+        )
     except FewtuneError as error:
         # Bad input found late leaves nothing behind, so the same command works once it is mended.
         late = not resume and error.exit_code == FewtuneError.exit_code
@@ -140,13 +143,6 @@ def _begun(output: Path | None, data: str | Path, prepared: Prepared, resume: bo
         folder = RunFolder.create(output or _new_folder(Path(str(data))))
     _note_data(folder, prepared, resume)
     return folder.path
-
-
-def _carried_out(
-    folder: RunFolder, prepared: Prepared, journal: Journal, together: Together
-) -> None:
-    material = _material(folder, prepared, journal, together.accelerator)
-    conclude(material, folder, prepared.parameters, _peak_bytes)
 
 
 def _new_folder(data: Path) -> Path:
@@ -228,28 +224,11 @@ def _describe(folder: RunFolder, prepared: Prepared, report: CheckReport) -> Non
     )
 
 
-def _task(prepared: Prepared) -> Task:
-    plan = prepared.plan
-    labels = sorted(set(prepared.data.labels) | set(prepared.test.labels if prepared.test else ()))
-    task = TASKS.load(plan.task.name)(prepared.source, plan.task, prepared.data.shape, labels)
-    device = device_name()
-    large = prepared.parameters >= BF16_FROM
-    wanted = plan.training.precision
-    if wanted == "bf16" or (wanted == "auto" and large and bf16_is_native(device)):
-        import torch
-
-        kind = torch.device(device).type
-        task.autocast = lambda: torch.autocast(kind, dtype=torch.bfloat16)
-    else:
-        task.autocast = nullcontext
-    return task
-
-
 def _material(
     folder: RunFolder, prepared: Prepared, journal: Journal, accelerator: Any
 ) -> Material:
     seed_everything(prepared.plan.seed)
-    task = _task(prepared)
+    task = task_of(prepared)
     journal.write("stage", name="encode", sentence="turning rows into tokens")
     chosen = [prepared.data[i] for i in (*prepared.split.train, *prepared.split.validation)]
     judged = prepared.test or [prepared.data[i] for i in prepared.split.test]
@@ -268,6 +247,21 @@ def _material(
         accelerator=accelerator,
         tools=lambda: ModelTools(prepared.plan.model),
     )
+
+
+def _foreseen(prepared: Prepared, material: Material) -> int | None:
+    """Return the bytes that the fit will hold, told and seen to be there; no model is loaded."""
+    found = foresee(prepared, material.task, material.known, material.test)
+    said = in_words(found) if found else "not known for this model"
+    material.journal.write("stage", name="memory", sentence=f"memory: {said}")
+    if found is None:
+        return None
+    refuse_if_unfitting(prepared, material.task, material.known, material.test, found)
+    return found.total
+
+
+def _memory(foreseen: int | None) -> dict[str, int | None]:
+    return {"estimated_bytes": foreseen, "peak_bytes": _peak_bytes()}
 
 
 def _peak_bytes() -> int:

@@ -11,6 +11,7 @@ from transformers import AutoConfig
 
 from fewtune.errors import ModelError
 from fewtune.models import load
+from fewtune.models import source as where
 from fewtune.models.load import fingerprint, model_kind, parameter_count, resolve
 
 
@@ -111,6 +112,6 @@ def test_minilm_is_the_published_one_or_refused(monkeypatch):
     except ModelError:
         pytest.skip("the extra `offline`, which carries all-MiniLM-L6-v2, is not installed")
     assert 22_000_000 < parameter_count(source) < 23_000_000
-    monkeypatch.setattr(load, "MINILM_SHA256", "0" * 64)
+    monkeypatch.setattr(where, "MINILM_SHA256", "0" * 64)
     with pytest.raises(ModelError, match="sha256 0000"):
         resolve("minilm")

@@ -1,0 +1,127 @@
+"""The estimate of a fit's memory beside the measured peak of the process, eight configurations.
+
+Each fit runs in a process of its own; its peak is what the system counts as resident at most
+(``ru_maxrss``), its estimate what it told before it loaded the model.
+
+    python -m benchmarks.speed.memory [--only NAME ...] [--updates 8] [--threads 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import read_csv, save, shared, write_csv
+from benchmarks.speed._llama import chats, llama_34m
+
+FRONT_DESK = Path(__file__).resolve().parents[2] / "examples" / "front_desk"
+CONFIGURATIONS: dict[str, tuple[str, str, str]] = {
+    "stories260K, full": ("e2e", "stories260K", "full"),
+    "builtin, full": ("front desk chats", "builtin", "full"),
+    "builtin, lora": ("front desk chats", "builtin", "lora"),
+    "llama 34M, full": ("dialogues", "llama", "full"),
+    "llama 34M, lora": ("dialogues", "llama", "lora"),
+    "minilm, lora": ("front desk intents", "minilm", "lora"),
+    "minilm, head": ("front desk intents", "minilm", "head"),
+    "mobilenet_v2, partial": ("sign digits", "mobilenet", "partial"),
+}
+"""Data, model and method by name."""
+
+
+def _data(name: str, folder: Path) -> Path:
+    if name == "e2e":
+        rows = read_csv(shared("data", "e2e", "devset.csv"))[:400]
+        pairs = [{"prompt": row["mr"], "completion": row["ref"]} for row in rows]
+        return write_csv(folder / "e2e.csv", pairs)
+    if name == "dialogues":
+        return chats(160, folder / "dialogues.jsonl")
+    if name == "front desk chats":
+        return FRONT_DESK / "conversations.jsonl"
+    if name == "front desk intents":
+        return FRONT_DESK / "intents.csv"
+    target = folder / "digits"
+    draw = random.Random(0)
+    for digit in sorted(p for p in shared("data", "sign_digits").iterdir() if p.is_dir()):
+        (target / digit.name).mkdir(parents=True)
+        for photo in draw.sample(sorted(digit.iterdir()), 20):
+            shutil.copy(photo, target / digit.name)
+    return target
+
+
+def _model(name: str, folder: Path) -> str:
+    if name == "llama":
+        return str(llama_34m(folder / "llama"))
+    known = {"stories260K": "stories260K", "mobilenet": "mobilenet_v2"}
+    return str(shared("models", known[name])) if name in known else name
+
+
+def measured(data: Path, model: str, method: str, run: Path, given: Any) -> dict[str, Any]:
+    """Fit once; return the estimate and the peak of the process, in bytes."""
+    settings = {
+        "method.name": method,
+        "training.updates": given.updates,
+        "training.evaluations": 2,
+        "select.samples": 8,
+        "task.max_new_tokens": 64,
+        "task.truncation": "left",
+    }
+    words = [sys.executable, "-m", "fewtune", "fit", str(data), "--model", model, "-o", str(run)]
+    words += [w for k, v in settings.items() for w in ("--set", f"{k}={v}")]
+    process = subprocess.Popen(
+        words,
+        env=os.environ | {"OMP_NUM_THREADS": str(given.threads)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 1):
+        raise SystemExit(said)
+    told = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+    return {
+        "peak_bytes": used.ru_maxrss * 1024,
+        "told": told["memory"],
+        "seconds": told["seconds"],
+        "stages": told["stages"],
+    }
+
+
+def main() -> None:
+    """Measure, print a table and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", default=list(CONFIGURATIONS))
+    parser.add_argument("--updates", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    results: dict[str, Any] = {}
+    print(f"{'':24}{'estimate':>10}{'peak':>10}{'off by':>9}", flush=True)
+    for name in given.only:
+        data, model, method = CONFIGURATIONS[name]
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            found = measured(
+                _data(data, folder), _model(model, folder), method, folder / "run", given
+            )
+        results[name] = found
+        estimate, peak = found["told"]["estimated_bytes"] or 0, found["peak_bytes"]
+        off = estimate / peak - 1
+        print(f"{name:24}{estimate / 1e6:8.0f}MB{peak / 1e6:8.0f}MB{off:+9.1%}", flush=True)
+        if set(results) == set(CONFIGURATIONS):
+            save("speed/memory", {"updates": given.updates, "configurations": results})
+    worst = max(abs(r["told"]["estimated_bytes"] / r["peak_bytes"] - 1) for r in results.values())
+    print(f"furthest off: {worst:.1%}; the aim is at most 15%")
+
+
+if __name__ == "__main__":
+    main()

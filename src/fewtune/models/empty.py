@@ -1,0 +1,49 @@
+"""Models without weights: shapes alone, from a configuration; nothing is read or allocated."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from fewtune.models.classifier import TextClassifier
+from fewtune.models.image_classifier import classifier_of
+from fewtune.models.load import Source
+
+__all__ = ["empty_model"]
+
+
+def empty_model(config: Any, task: str, classes: int = 2) -> nn.Module:
+    """Return the model that ``task`` would train, on torch's meta device: it holds no values.
+
+    Parameters
+    ----------
+    config
+        A transformers configuration.
+    task
+        Name of the task.
+    classes
+        Of a classifier.
+
+    Raises
+    ------
+    ModelError
+        If an image model has no head to take off.
+    """
+    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForImageClassification
+
+    # Methods write into a model's configuration; the caller's stays as it is.
+    config = copy.deepcopy(config)
+    given = {"dtype": torch.float32}
+    with torch.device("meta"):
+        if task == "generation":
+            causal: nn.Module = AutoModelForCausalLM.from_config(config, **given)
+            return causal
+        if task == "image_classification":
+            whole = AutoModelForImageClassification.from_config(config, **given)
+            return classifier_of(whole, Source(config.model_type, "no folder"), classes)[0]
+        if config.model_type in ("bert", "roberta"):
+            given["add_pooling_layer"] = False
+        return TextClassifier(AutoModel.from_config(config, **given), classes)

@@ -1,0 +1,258 @@
+"""Memory: the bytes that a fit will hold at its fullest moment, before anything is loaded.
+
+A fit goes through moments that hold different things: training, measuring while training, the
+refit, answering. Each is added up; the fullest counts. Weights, gradients and the optimizer's
+averages are exact; activations are found by running the model's own code on tensors without values
+(``passes``); only what the libraries hold is a measured constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fewtune.environment import bf16_is_native
+from fewtune.errors import FewtuneError, PlanError
+from fewtune.methods.base import METHODS
+from fewtune.plan.passes import Passes, passes
+from fewtune.plan.plan import Part, Plan
+from fewtune.plan.work import Work
+
+__all__ = ["Estimate", "computes_in_bf16", "estimate", "in_words", "refuse_unfitting", "size"]
+
+LIBRARIES = 560_000_000
+"""Bytes of main memory that Python, torch, transformers and scikit-learn hold once a fit has used
+them (torch 2.13 on Linux; what is in use of their code counts). On a GPU they are not in its
+memory."""
+
+TRUNK_IN_MEMORY = 1 << 30
+"""States of a trunk beyond these go to a file; see ``train.trunk``."""
+
+BF16_FROM = 5_000_000
+"""Parameters from which bfloat16 is worth its conversions; below, float32 is as fast."""
+
+GUARDS: Mapping[str, tuple[float, float]] = {
+    "ewc": (1.0, 0.0),
+    "sam": (1.0, 0.0),
+    "kl_to_base": (0.0, 0.5),
+}
+"""By regularizer: copies of the weights that train, and of an update's activations, on top."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a fit holds at its fullest moment.
+
+    Attributes
+    ----------
+    moment
+        Which it is.
+    parts
+        Bytes by what they are for.
+    kept
+        Bytes that the run keeps of the model.
+    trainable
+        Bytes of the weights that train.
+    """
+
+    moment: str
+    parts: Mapping[str, int]
+    kept: int
+    trainable: int
+
+    @property
+    def total(self) -> int:
+        """All bytes."""
+        return sum(self.parts.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``plan --json`` prints."""
+        return {
+            "total_bytes": self.total,
+            "moment": self.moment,
+            "parts": dict(self.parts),
+            "kept_bytes": self.kept,
+        }
+
+
+def computes_in_bf16(precision: str, parameters: int, device: str) -> bool:
+    """Return whether forward passes run under autocast to bfloat16."""
+    if precision == "auto":
+        return parameters >= BF16_FROM and bf16_is_native(device)
+    return precision == "bf16"
+
+
+def estimate(
+    config: Any, plan: Plan, work: Work, *, parameters: int, device: str, processes: int = 1
+) -> Estimate:
+    """Return what carrying out ``plan`` holds at its fullest moment, of all its candidates.
+
+    Parameters
+    ----------
+    config
+        The model's configuration.
+    plan
+        What is tried.
+    work
+        The shapes of what is computed at once.
+    parameters
+        Of the model.
+    device
+        Where it is computed.
+    processes
+        Of those that train together; each holds as much.
+
+    Raises
+    ------
+    FewtuneError
+        If a method does not fit the model.
+    """
+    bf16 = computes_in_bf16(plan.training.precision, parameters, device)
+    on_gpu = device != "cpu"
+    rungs = [Part(name=name) for name in plan.select.rungs if name != plan.method.name]
+    found = []
+    for part in (plan.method, *rungs):
+        held = passes(config, part.name, part.options, work, bf16=bf16, flash=on_gpu)
+        solved = work.task in METHODS.load(part.name).solves
+        moments = _solving(held) if solved else _training(held, plan, processes)
+        for moment, parts in moments.items():
+            libraries = {} if on_gpu else {"libraries": LIBRARIES}
+            parts = {k: v for k, v in (libraries | parts).items() if v}
+            found.append(Estimate(f"{moment} ({part.name})", parts, held.kept, held.trainable))
+    return max(found, key=lambda one: one.total)
+
+
+def _solving(held: Passes) -> dict[str, dict[str, int]]:
+    return {"computing states": {"base": held.base, "activations": held.measured}}
+
+
+def _training(held: Passes, plan: Plan, processes: int) -> dict[str, dict[str, int]]:
+    """Return what a candidate that is trained holds, by moment."""
+    trained = held.trainable
+    copies = sum(GUARDS.get(part.name, (0, 0))[0] for part in plan.regularizers)
+    again = sum(GUARDS.get(part.name, (0, 0))[1] for part in plan.regularizers)
+    # Candidates of one round stay loaded until it is over.
+    raced = len(plan.select.rates) + len(plan.select.guards)
+    learning = {
+        "base": held.base,
+        "weights": held.model * (1 + raced),
+        # Several processes gather gradients in buckets of the same size.
+        "gradients": trained * (2 if processes > 1 else 1),
+        "optimizer": 2 * trained,
+        "trunk": min(held.trunk, TRUNK_IN_MEMORY),
+        "guards": round(copies * trained + again * held.update),
+    }
+    # The start and the best so far are kept; while a better one is copied, the old is still there.
+    moments = {
+        "training": learning | {"snapshots": 2 * trained, "activations": held.update},
+        "measuring": learning | {"snapshots": 3 * trained, "activations": held.measured},
+        "answering": {
+            "base": held.base,
+            "weights": held.model,
+            "snapshots": trained,
+            "answers": held.answers,
+        },
+    }
+    if plan.select.refit:
+        again_trained = learning | {"weights": 2 * held.model}
+        moments["refitting"] = again_trained | {"snapshots": trained, "activations": held.update}
+    return moments
+
+
+def size(count: float) -> str:
+    """Return bytes in words, in decimal units.
+
+    Examples
+    --------
+    >>> size(28_000_000_000), size(1_234_000), size(300)
+    ('28.0 GB', '1.2 MB', '300 bytes')
+    """
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count:.0f} bytes"
+
+
+def in_words(found: Estimate) -> str:
+    """Return the estimate as a sentence, the largest parts first."""
+    largest = sorted(found.parts.items(), key=lambda pair: -pair[1])
+    told = ", ".join(f"{name} {size(count)}" for name, count in largest)
+    return f"about {size(found.total)} at most, while {found.moment}: {told}"
+
+
+def refuse_unfitting(
+    config: Any,
+    plan: Plan,
+    work: Work,
+    found: Estimate,
+    *,
+    parameters: int,
+    device: str,
+    free: int | None,
+) -> None:
+    """Raise where the estimate is more than what is free, naming the nearest plan that fits.
+
+    Parameters
+    ----------
+    found
+        The estimate of ``plan``.
+    free
+        Bytes that the process may come to hold in all; ``None`` where nobody knows.
+
+    Raises
+    ------
+    PlanError
+        With the settings that would fit, those first that change the result least.
+    """
+    if free is None or found.total <= free:
+        return
+    where = "the GPU" if device.startswith("cuda") else "this machine"
+    for changes in _nearer(plan, work):
+        changed = plan.changed(changes)
+        longest = int(changes.get("task.max_length", 0))
+        less = work.narrowed(changed.training, longest)
+        try:
+            other = estimate(config, changed, less, parameters=parameters, device=device)
+        except FewtuneError:
+            continue
+        if other.total <= free:
+            words = " ".join(f"--set {key}={value}" for key, value in changes.items())
+            cure = f"The nearest plan that fits needs {size(other.total)}: {words}"
+            break
+    else:
+        cure = "No change of the plan makes it fit: choose a smaller model, or free memory"
+    raise PlanError(
+        f"a plan that fits in the {size(free)} that {where} has free", in_words(found), "", cure
+    )
+
+
+def _nearer(plan: Plan, work: Work) -> Sequence[dict[str, Any]]:
+    """Return changes that hold less, those first that change the result least.
+
+    Fewer tokens at once change nothing but time. A shorter length cuts rows; another method learns
+    something else.
+    """
+    tokens = [
+        plan.training.tokens_per_batch // part
+        for part in (2, 4, 8, 16)
+        if plan.training.tokens_per_batch // part >= work.update.width
+    ]
+    smaller: list[dict[str, Any]] = [{"training.tokens_per_batch": count} for count in tokens]
+    fewest = smaller[-1] if smaller else {}
+    one = {**fewest, "training.batch_size": 1}
+    found = [*smaller, one]
+    if work.task != "image_classification":
+        cut = {"task.truncation": "left"} if work.task == "generation" else {}
+        for part in (2, 4):
+            length = work.update.width // part
+            if length >= 16:
+                found.append({**one, "training.tokens_per_batch": length, **cut}
+                             | {"task.max_length": length})  # fmt: skip
+    fewer = [name for name in ("lora", "partial", "head") if name != plan.method.name]
+    bare = {"method.options": {}} if plan.method.options else {}
+    for name in fewer:
+        found += [{"method.name": name, **bare, **more} for more in ({}, fewest)]
+    if plan.select.rates or plan.select.guards:
+        found = [{"select.rates": [], "select.guards": []}, *found]
+    return found
