@@ -198,7 +198,9 @@ class RowMeasure(Measure):
         return self.named(value, low, high, len(first))
 
 
-MEASURES: Family[Measure] = Family("fewtune.measures", Measure, "measure", ["intervals"])
+MEASURES: Family[Measure] = Family(
+    "fewtune.measures", Measure, "measure", ["calibration", "intervals"]
+)
 
 
 def row_measure(name: str) -> RowMeasure:

@@ -92,6 +92,10 @@ class Fitted:
         """Return class probabilities of frozen states, of shape (rows, classes)."""
         return _shares(states, self.weight, self.bias)
 
+    def tempered(self, temperature: float) -> Fitted:
+        """Return the head with its logits divided by a temperature; answers stay, sureness not."""
+        return replace(self, weight=self.weight / temperature, bias=self.bias / temperature)
+
 
 def fit(states: States, folds: Sequence[Sequence[int]]) -> Fitted:
     """Return a head fitted on frozen states.

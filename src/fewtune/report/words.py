@@ -31,6 +31,21 @@ TITLES = {
     "gap": "Generalization gap",
     "generalization_gap": "Generalization gap",
     "ece": "Calibration error (ECE)",
+    "expected_calibration_error": "Calibration error (ECE)",
+    "conformal_coverage": "90% sets that hold the truth",
+    "conformal_set_size": "Labels in a 90% set",
+    "robustness": "Drop when rows are put differently",
+    "robustness_typos": "Drop under typos",
+    "robustness_case": "Drop under other casing",
+    "robustness_contractions": "Drop under contractions",
+    "robustness_paraphrases": "Drop under paraphrases",
+    "robustness_rotation": "Drop when turned by up to 10°",
+    "robustness_brightness": "Drop when lighter or darker",
+    "robustness_noise": "Drop under noise",
+    "flips": "Right before, wrong now",
+    "flips_plain": "Right before, wrong now, chance included",
+    "flips_mended": "Wrong before, right now",
+    "neighbourhood_overlap": "Neighbours kept",
     "tuned": "Tuned model",
     "base": "Base model, not tuned",
     "majority": "Always the most frequent class",
@@ -57,6 +72,15 @@ MEANINGS = {
     "perplexity": "Loss per token, exponentiated; depends on the tokenizer.",
     "gap": "How much better it does on rows it trained on than on others.",
     "generalization_gap": "How much better it does on rows it trained on than on others.",
+    "expected_calibration_error": "How far its stated probabilities are from how often it is right.",
+    "conformal_coverage": "How often sets that promise 90% hold the right label; 90% is right.",
+    "conformal_set_size": "How many labels such a set has; below 1 where some are empty.",
+    "robustness": "What it loses when the same rows are written or photographed differently.",
+    "sharpness": "Rise of the loss a small step uphill; compare with the base only.",
+    "flips": "Rows an earlier version had right and this one has wrong, beyond chance.",
+    "flips_plain": "The same, with the rows that two guessers would flip.",
+    "flips_mended": "The mirror: rows that were wrong and are right now, beyond chance.",
+    "neighbourhood_overlap": "Nearest neighbours of a row that tuning left its neighbours.",
     "ece": "How far its stated probabilities are from how often it is right.",
     "calibration_error": "How far its stated probabilities are from how often it is right.",
 }
@@ -90,7 +114,9 @@ def explain(name: str) -> str:
     """
     if name in MEANINGS:
         return MEANINGS[name]
-    measures: Family[object] = Family("fewtune.measures", object, "measure", ["intervals"])
+    measures: Family[object] = Family(
+        "fewtune.measures", object, "measure", ["calibration", "intervals"]
+    )
     owners = [n for n in measures.names() if name == n or name.startswith(f"{n}_")]
     if not owners:
         return ""
