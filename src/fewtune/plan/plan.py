@@ -19,6 +19,7 @@ from fewtune.family import suggest
 from fewtune.tasks.base import TaskSettings
 
 __all__ = [
+    "BudgetPlan",
     "Counts",
     "DataPlan",
     "Part",
@@ -109,6 +110,17 @@ class SelectPlan(_Settings):
     samples: int = Field(32, ge=0, description="generation: test rows answered in full")
 
 
+class BudgetPlan(_Settings):
+    """What tuning may cost the base; 0 for no bound."""
+
+    forgetting: float = Field(
+        0.02, ge=0, le=1, description="share of probes of general ability forgotten, less chance"
+    )
+    general_loss: float = Field(
+        0.01, ge=0, description="rise of the loss per byte of general text, as a share of the base"
+    )
+
+
 class Plan(_Settings):
     """Every setting of a fit."""
 
@@ -134,6 +146,7 @@ class Plan(_Settings):
         description="what watches training",
     )
     select: SelectPlan = Field(default_factory=SelectPlan)
+    budget: BudgetPlan = Field(default_factory=BudgetPlan)
     controls: list[str] = Field([], description="what tuning has to beat")
     reasons: dict[str, str] = Field({}, description="why a setting is what it is, by its key")
 

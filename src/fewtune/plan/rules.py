@@ -30,6 +30,10 @@ LEAST_UPDATES = 100
 """Fewer leave Adam's averages unsettled; few-sample instability is mostly too few updates
 (2006.05987)."""
 
+GENERATION_DIAL = (0.25, 0.5, 0.7, 0.85, 1.0)
+
+THOROUGH_FOLDS = 5
+
 EPOCHS = {"quick": 10, "normal": 15, "thorough": 20}
 MOST_UPDATES = {
     "classification": {"quick": 300, "normal": 600, "thorough": 2000},
@@ -108,12 +112,25 @@ def propose(
         reasons["select.rungs"] = (
             "a head on frozen states costs seconds and forgets nothing; tuning has to beat it"
         )
+    regularizers = [] if classification else [Part(name="kl_to_base")]
+    if not classification:
+        reasons["regularizers"] = (
+            "holding the model to its base on the base's own samples is the strongest single guard "
+            "against forgetting that was measured (benchmarks/training)"
+        )
+        select.dial = list(GENERATION_DIAL)
+        reasons["select.dial"] = (
+            "the furthest blend within the budget of forgetting is looked for near the tuned end"
+        )
+    _effort(effort, task, select, reasons)
     controls = list(CONTROLS[task])
     reasons["controls"] = "what the answer costs without tuning, on the same test rows"
     if effort != "quick" and not METHODS.load(method).solves_after:
         low, _, high = METHODS.load(method)().rates(parameters, task)
         select.rates = [low, high]
-        reasons["select.rates"] = "the learning rate is the first lever: three are tried"
+        reasons["select.rates"] = (
+            "the learning rate is the first lever: three are tried in short trials"
+        )
     plan = Plan(
         model=model,
         effort=effort,
@@ -121,6 +138,7 @@ def propose(
         task=TaskPlan(name=task),
         method=Part(name=method),
         training=training,
+        regularizers=regularizers,
         select=select,
         controls=controls,
         reasons=reasons,
@@ -128,6 +146,27 @@ def propose(
     plan.data.columns = dict(data.columns)
     plan.data.test = test
     return plan
+
+
+def _effort(effort: Effort, task: str, select: SelectPlan, reasons: dict[str, str]) -> None:
+    """Set what more effort tries than the rates."""
+    if effort == "quick":
+        return
+    if task == "generation":
+        select.guards = [
+            Part(name="token_weight"),
+            Part(name="kl_to_base", options={"weight": 4.0}),
+        ]
+        reasons["select.guards"] = (
+            "weighting tokens and a stronger hold on the base help some data and hurt other: short "
+            "trials tell"
+        )
+    if effort == "thorough":
+        select.folds = THOROUGH_FOLDS
+        reasons["select.folds"] = (
+            "every known row judges a model that never saw it: five times the training, and no row "
+            "is lost to the choice"
+        )
 
 
 def _method(

@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from fewtune.measures.observe.divergence import general_rows
+from fewtune.records import Score
 from fewtune.select.material import Material
+from fewtune.tasks.base import Row
+from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.run import Training
 
 __all__ = ["Dialled", "turn"]
+
+
+PASSAGES = 32
+"""Passages of general text read at each blend."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +39,26 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
     """Sweep the blends of the plan, leave the model at the best, and journal the curve.
 
     The best is the one with the better headline measure; of equals the one with the lower loss.
+    For a language model, blends that surely cost more general ability than the plan's budget
+    allows come after those that do not.
     ``settled`` is called once the weights of a blend are in the model: it may fit its head.
     """
     measure = material.headline
     sign = 1 if measure.direction == "higher" else -1
+    general = _General(material, run)
     seen = []
     for alpha in sorted({*material.plan.select.dial, 1.0}):
         restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
         settled()
         outcomes = material.task.outcomes(run.model, material.validation)
-        seen.append((alpha, outcomes, measure.of(outcomes)))
-    alpha, outcomes, _ = max(seen, key=lambda s: (sign * s[2].value, -s[1].losses.sum(), s[0]))
-    for at, found, score in seen:
+        seen.append((alpha, outcomes, measure.of(outcomes), general.rise(run)))
+
+    def rank(found: tuple[float, Outcomes, Score, Rise]) -> tuple[bool, float, float, float]:
+        at, outcomes, score, rise = found
+        return not rise.beyond, sign * score.value, -float(outcomes.losses.sum()), at
+
+    alpha, outcomes, _, _ = max(seen, key=rank)
+    for at, found, score, rise in seen:
         material.journal.write(
             "dial",
             run.stage,
@@ -51,7 +69,38 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
             high=score.high,
             loss=float(found.losses.sum() / found.units.sum()),
             chosen=at == alpha,
+            **({} if rise.value is None else {"general_loss": rise.value, "beyond": rise.beyond}),
         )
     restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
     settled()
     return Dialled(alpha, outcomes)
+
+
+@dataclass(frozen=True)
+class Rise:
+    """What a blend costs on general text, as a share; ``None`` where that is not asked."""
+
+    value: float | None = None
+    beyond: bool = False
+
+
+class _General:
+    """General text under the base, to compare blends with."""
+
+    def __init__(self, material: Material, run: Training) -> None:
+        self._bound = material.plan.budget.general_loss
+        self._rows: list[Row] = []
+        if self._bound and isinstance(material.task, Generation):
+            self._rows = general_rows(material.task, PASSAGES)
+            restore_weights(run.model, run.start)
+            self._base = run.task.outcomes(run.model, self._rows).losses
+
+    def rise(self, run: Training) -> Rise:
+        """Return what the model's present weights cost."""
+        if not self._rows:
+            return Rise()
+        losses = run.task.outcomes(run.model, self._rows).losses
+        rise = float(losses.sum() / self._base.sum() - 1)
+        # Standard error of a ratio of sums, by linearisation.
+        error = float(np.sqrt(((losses - (1 + rise) * self._base) ** 2).sum()) / self._base.sum())
+        return Rise(rise, rise - error > self._bound)

@@ -56,6 +56,8 @@ class Trial:
         The head, where a solver fitted it.
     seen
         What it does on rows that it was trained on, where that was measured on the way.
+    evaluations
+        Every evaluation of its training, oldest first.
     """
 
     candidate: Candidate
@@ -68,6 +70,7 @@ class Trial:
     alpha: float = 1.0
     head: Fitted | None = None
     seen: Outcomes | None = None
+    evaluations: Sequence[Evaluation] = ()
 
     @property
     def name(self) -> str:
@@ -211,6 +214,7 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
         seconds=time.monotonic() - began,
         updates=best.update if best else 0,
         alpha=dialled.alpha,
+        evaluations=run.evaluations,
     )
 
 

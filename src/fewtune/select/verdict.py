@@ -1,11 +1,12 @@
-"""The verdict: ship only what beats every control, the paired interval clear of zero."""
+"""The verdict: ship only what surely beats every control and has surely broken nothing else."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fewtune.records import Score, Verdict
+from fewtune.select.guards import Guard
 
 __all__ = ["decide"]
 
@@ -18,7 +19,11 @@ WORDS = {
 
 
 def decide(
-    headline: Score, paired: Mapping[str, Score], chosen: str, more_data: bool = True
+    headline: Score,
+    paired: Mapping[str, Score],
+    chosen: str,
+    more_data: bool = True,
+    watched: Sequence[Guard] = (),
 ) -> Verdict:
     """Return the verdict.
 
@@ -32,6 +37,8 @@ def decide(
         Name of the chosen candidate.
     more_data
         Whether to suggest more test rows where the interval is too wide to tell.
+    watched
+        What else must not have broken.
     """
     sign = 1 if headline.direction == "higher" else -1
     reasons, cures, held = [], [], False
@@ -59,6 +66,10 @@ def decide(
         held = True
         reasons.append("nothing to compare with: no control was run")
         cures.append("Run with controls")
+    for guard in watched:
+        held = held or guard.holds
+        reasons.append(guard.reason)
+        cures.append(guard.cure if guard.holds else "")
     unique = tuple(dict.fromkeys(cure for cure in cures if cure))
     return Verdict("hold" if held else "ship", tuple(reasons), unique if more_data else ())
 

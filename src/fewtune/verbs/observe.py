@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
+from torch import nn
 
 from fewtune.measures.base import Evidence
+from fewtune.measures.observe.answers import observe_answers
+from fewtune.measures.observe.continuations import observe_continuations
+from fewtune.measures.observe.divergence import observe_divergence, observe_general
+from fewtune.measures.observe.neighbours import observe_neighbours
+from fewtune.measures.observe.perturbations import observe_perturbed
+from fewtune.measures.observe.probes import observe_probes
+from fewtune.measures.observe.sharpness import observe_rises
+from fewtune.methods.head import features
+from fewtune.select.controls import from_shares
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
+from fewtune.tasks.base import Row, Task
+from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes
 
-__all__ = ["evidence", "gap", "samples"]
+__all__ = ["changes", "gap", "of_run", "samples"]
+
+WRITTEN = 24
+"""Trained rows, held-out rows and prompts that both models go on from: each costs a sampling."""
+
+COMPARED = 256
+"""Rows whose divergence or neighbours are looked at."""
 
 
 def gap(material: Material, chosen: Trial) -> tuple[Outcomes, Outcomes]:
@@ -44,17 +63,111 @@ def samples(material: Material, chosen: Trial) -> dict[int, dict[str, Any]]:
     }
 
 
-def evidence(
+def of_run(
     material: Material,
     chosen: Trial,
     test: Outcomes,
-    seen: Outcomes,
-    unseen: Outcomes,
+    parts: tuple[Outcomes, Outcomes],
+    judged: dict[str, Outcomes],
     answers: dict[int, dict[str, Any]],
 ) -> Evidence:
-    """Return everything that was observed of the finished model."""
-    ended = tuple(bool(answer["ended"]) for answer in answers.values())
-    return Evidence(material.task.name, test, seen, unseen, ended)
+    """Return everything that was observed of the finished model.
+
+    Parameters
+    ----------
+    test
+        What it does on the test rows.
+    parts
+        What its trial did on trained rows and on others, as ``gap`` gives it.
+    judged
+        What the controls do on the test rows.
+    answers
+        As ``samples`` gives them.
+    """
+    seen, unseen = parts
+    out_of_fold = unseen if not material.plan.select.folds else chosen.validation
+    if chosen.head is not None and not np.isnan(chosen.head.out_of_fold).any():
+        out_of_fold = from_shares(material, material.known, chosen.head.out_of_fold)
+    evaluations = [
+        {
+            "update": e.update,
+            "validation_loss": e.loss,
+            "error": e.error,
+            "headline": e.headline,
+            "best": e.best,
+        }
+        for e in chosen.evaluations
+    ]
+    found = changes(
+        material.task,
+        material.base(),
+        chosen.model,
+        material.test,
+        trained=material.known,
+        seed=material.plan.seed,
+        moved=chosen.head is None,
+    )
+    return Evidence(
+        material.task.name,
+        test,
+        seen,
+        unseen,
+        ended=tuple(bool(answer["ended"]) for answer in answers.values()),
+        out_of_fold=out_of_fold if material.task.name != "generation" else None,
+        base=judged.get("base"),
+        evaluations=evaluations,
+        **found,
+    )
+
+
+def changes(
+    task: Task,
+    base: nn.Module,
+    tuned: nn.Module,
+    test: Sequence[Row],
+    *,
+    trained: Sequence[Row] = (),
+    seed: int = 0,
+    moved: bool = True,
+) -> dict[str, Any]:
+    """Return the fields of ``Evidence`` that need both models, or the tuned one again.
+
+    Parameters
+    ----------
+    base, tuned
+        The two models, on one device.
+    test
+        Rows that were not trained.
+    trained
+        Rows that were; without them nothing is said of memorization.
+    seed
+        Of perturbations and of what is drawn.
+    moved
+        Whether anything below the head has changed: else neighbours and surface are the base's.
+    """
+    found: dict[str, Any] = {"perturbed": observe_perturbed(tuned, task, test, seed=seed)}
+    some = [test[i] for i in _spread(len(test), COMPARED)]
+    if moved and trained and any(p.requires_grad for p in tuned.parameters()):
+        found["rises"] = observe_rises(tuned, task, trained, seed=seed)
+    if task.name != "generation":
+        if moved:
+            before, after = features(base, task, some), features(tuned, task, some)
+            found["kept_neighbours"] = observe_neighbours(before, after)
+        return found
+    generation = cast(Generation, task)
+    found |= {
+        "probes": observe_probes(generation, base, tuned),
+        "general": observe_general(generation, base, tuned),
+        "drift": observe_divergence(task, base, tuned, some),
+        "answers": observe_answers(
+            generation, base, tuned, [row.example for row in some], WRITTEN, seed
+        ),
+    }
+    if trained:
+        found["continuations"] = observe_continuations(
+            generation, base, tuned, trained, test, WRITTEN
+        )
+    return found
 
 
 def _spread(there: int, most: int) -> list[int]:

@@ -1,0 +1,96 @@
+"""Guards: what else than quality may keep a tuned model from being shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fewtune.plan.plan import BudgetPlan
+from fewtune.records import Score
+
+__all__ = ["Guard", "guards"]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One thing that tuning must not have broken.
+
+    Attributes
+    ----------
+    holds
+        Whether it keeps the model from being shipped.
+    reason
+        What was found, with its figures.
+    cure
+        What to do where it does.
+    """
+
+    holds: bool
+    reason: str
+    cure: str = ""
+
+
+def guards(
+    scores: Mapping[str, Score], budget: BudgetPlan, *, alarm: str = "", protected: bool = False
+) -> list[Guard]:
+    """Return the guards that apply, those that hold first.
+
+    A figure is beyond its bound only where its whole interval is: a probe more or less is noise.
+
+    Parameters
+    ----------
+    scores
+        Of the finished model.
+    budget
+        What may be forgotten.
+    alarm
+        Why the model is over-memorized, in words; empty where it is not.
+    protected
+        Whether a regularizer already held the model to its base.
+    """
+    found = []
+    cure = (
+        "Raise the weight of kl_to_base (--set regularizers), or allow more with --set budget"
+        if protected
+        else "Protect the base: --set 'regularizers=[{name: kl_to_base}]'"
+    )
+    if "forgetting" in scores and budget.forgetting:
+        found.append(_bounded(scores["forgetting"], budget.forgetting, "of the probes", cure))
+    if "general_loss" in scores and budget.general_loss:
+        found.append(
+            _bounded(scores["general_loss"], budget.general_loss, "more loss on general text", cure)
+        )
+    if "memorization" in scores:
+        found.append(_extraction(scores["memorization"]))
+    if alarm:
+        found.append(Guard(True, alarm, "Train for fewer updates or at a lower rate"))
+    return sorted(found, key=lambda guard: not guard.holds)
+
+
+def _bounded(score: Score, bound: float, what: str, cure: str) -> Guard:
+    """Return whether a share that should be small is surely beyond its bound."""
+    amount = (
+        f"{100 * score.value:.1f}% {what} (95% interval [{100 * score.low:.1f}, "
+        f"{100 * score.high:.1f}], n {score.n}; budget {100 * bound:.1f}%)"
+    )
+    name = "forgotten" if score.name == "forgetting" else "general ability"
+    if score.low > bound:
+        return Guard(True, f"{name} beyond the budget: {amount}", cure)
+    if score.value > bound:
+        return Guard(False, f"{name} not surely beyond the budget: {amount}")
+    return Guard(False, f"{name} within the budget: {amount}")
+
+
+def _extraction(score: Score) -> Guard:
+    """Return whether tuning surely made trained texts come out that the base does not know."""
+    amount = (
+        f"{100 * score.value:+.1f} points of trained texts against held-out ones "
+        f"(95% interval [{100 * score.low:+.1f}, {100 * score.high:+.1f}], n {score.n})"
+    )
+    if score.low > 0:
+        return Guard(
+            True,
+            f"memorized: {amount}",
+            "Drop repeated and secret rows (fewtune check DATA --write --redact), train less",
+        )
+    return Guard(False, f"no sign of memorized rows: {amount}")
