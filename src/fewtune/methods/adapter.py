@@ -57,7 +57,7 @@ class Adapter(Method):
         """Write the adapters, and the head beside them."""
         whole: Any = getattr(model, "encoder", model)
         save_tensors(bottleneck_parameters(whole), folder / FILE)
-        save_head(model, folder)
+        save_head(model, folder, task)
 
     def restore(self, task: Task, folder: Path) -> nn.Module:
         """Return the base with the adapters of ``folder`` in place."""

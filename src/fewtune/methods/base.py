@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -15,6 +15,7 @@ from fewtune.errors import ModelError, PlanError
 from fewtune.family import Configured, Family
 from fewtune.models.blocks import find_blocks
 from fewtune.tasks.base import Batch, Row, Task
+from fewtune.tasks.keeping import KeepsClasses
 
 __all__ = [
     "METHODS",
@@ -41,6 +42,8 @@ HIGHEST_FULL_RATE = 2e-3
 HIGHEST_RATE = 1e-2
 
 HEAD_FILE = "head.safetensors"
+OLD = "old."
+"""How the values of kept classes begin in that file."""
 
 
 class Method(Configured, ABC):
@@ -81,6 +84,10 @@ class Method(Configured, ABC):
         full = min(RATE_AT_HALF_BILLION * size, HIGHEST_FULL_RATE)
         usual = float(f"{min(full * self.rate_factor, HIGHEST_RATE):.1e}")
         return float(f"{usual / 3:.1e}"), usual, float(f"{usual * 3:.1e}")
+
+    def unfit(self, task: str) -> str:
+        """Return why it cannot be used as configured for a task here, or nothing if it can."""
+        return ""
 
     @abstractmethod
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
@@ -168,10 +175,18 @@ def refuse_more(option: str, wanted: int, there: int) -> None:
         )
 
 
-def save_head(model: Any, folder: Path) -> None:
-    """Write a classifier's head; a model without one (generation) writes nothing."""
-    if hasattr(model, "head"):
-        save_tensors(model.head.state_dict(), folder / HEAD_FILE)
+def save_head(model: Any, folder: Path, task: Task) -> None:
+    """Write a classifier's head; a model without one (generation) writes nothing.
+
+    The heads of old classes that are kept lie in the same file.
+    """
+    if not hasattr(model, "head"):
+        return
+    values = dict(model.head.state_dict())
+    if model.old is not None:
+        cast(KeepsClasses, task).settle(model)
+        values |= {f"{OLD}{name}": value for name, value in model.old.state_dict().items()}
+    save_tensors(values, folder / HEAD_FILE)
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -217,7 +232,11 @@ def load_head(model: Any, folder: Path) -> None:
         return
     path, what = folder / HEAD_FILE, "the classification head of this run"
     try:
-        model.head.load_state_dict(load_tensors(path, what))
+        values = load_tensors(path, what)
+        old = {n.removeprefix(OLD): v for n, v in values.items() if n.startswith(OLD)}
+        model.head.load_state_dict({n: v for n, v in values.items() if not n.startswith(OLD)})
+        if model.old is not None:
+            model.old.load_state_dict(old)
     except RuntimeError as error:
         raise ModelError(
             what,

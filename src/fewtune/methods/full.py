@@ -25,7 +25,7 @@ class Full(Method):
         """Write the whole model in the transformers format, and the head beside it."""
         whole: Any = getattr(model, "encoder", model)
         whole.save_pretrained(folder)
-        save_head(model, folder)
+        save_head(model, folder, task)
 
     def restore(self, task: Task, folder: Path) -> nn.Module:
         """Return the model read from ``folder`` alone; the base is not needed."""

@@ -38,7 +38,7 @@ class Head(Method):
     def save(self, model: nn.Module, task: Task, folder: Path) -> None:
         """Write the head alone (classification) or the whole language model."""
         if hasattr(model, "head"):
-            save_head(model, folder)
+            save_head(model, folder, task)
         else:
             model.save_pretrained(folder)  # type: ignore[operator]
 

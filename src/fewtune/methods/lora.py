@@ -44,7 +44,7 @@ class Lora(Method):
     rate_factor = 10.0
 
     def unfit(self, task: str) -> str:
-        """Return why the options cannot be used for ``task`` on this machine, or nothing."""
+        """Return why four bits cannot be had here, where they are wanted."""
         return why_not_packed(task) if self.options.four_bit else ""
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
@@ -73,7 +73,7 @@ class Lora(Method):
         """Write the adapter in the PEFT format, and the head beside it."""
         whole: Any = getattr(model, "encoder", model)
         adapters.save_lora(whole, self._config, folder, task.source.reference)
-        save_head(model, folder)
+        save_head(model, folder, task)
 
     def restore(self, task: Task, folder: Path) -> nn.Module:
         """Return the base with the adapter of ``folder`` in place.

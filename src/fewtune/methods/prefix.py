@@ -55,7 +55,7 @@ class Prefix(Method):
         """Write the prefix in the PEFT format, and the head beside it."""
         kind = "CAUSAL_LM" if task.name == "generation" else "FEATURE_EXTRACTION"
         adapters.save_prefix(prefixes(model), folder, task.source.reference, kind)
-        save_head(model, folder)
+        save_head(model, folder, task)
 
     def restore(self, task: Task, folder: Path) -> nn.Module:
         """Return the base with the prefix of ``folder``."""

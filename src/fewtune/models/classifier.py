@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from fewtune.models.load import Source
+from fewtune.models.old_classes import OldClasses
 
 __all__ = ["Pooling", "TextClassifier", "own_pooling"]
 
@@ -52,9 +53,11 @@ class TextClassifier(nn.Module):
         self.head = nn.Linear(int(encoder.config.hidden_size), classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.old: OldClasses | None = None
+        """The classes that the base knew, where they are kept."""
 
-    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Return unit-length sentence states, of shape (rows, width), in float32."""
+    def pool(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return sentence states as they are, of shape (rows, width), in float32."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         if self.pooling == "first":
             pooled = states[:, 0]
@@ -64,7 +67,12 @@ class TextClassifier(nn.Module):
         else:
             mask = attention_mask.unsqueeze(-1).to(states.dtype)
             pooled = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
-        return normalize(pooled.float(), dim=-1)
+        found: Tensor = pooled.float()
+        return found
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return unit-length sentence states, of shape (rows, width), in float32."""
+        return normalize(self.pool(input_ids, attention_mask), dim=-1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Return logits, of shape (rows, classes)."""

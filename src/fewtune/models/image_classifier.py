@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,8 +11,9 @@ from torch.nn.functional import normalize
 
 from fewtune.errors import ModelError
 from fewtune.models.load import Source, loaded, read_config, require, whole
+from fewtune.models.old_classes import OldClasses
 
-__all__ = ["ImageClassifier", "load_image_model", "load_processor"]
+__all__ = ["ImageClassifier", "classifier_of", "load_processor", "read_image_model"]
 
 
 class ImageClassifier(nn.Module):
@@ -35,6 +37,8 @@ class ImageClassifier(nn.Module):
         self.head = nn.Linear(width, classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.old: OldClasses | None = None
+        """The classes that the base knew, where they are kept."""
 
     def train(self, mode: bool = True) -> ImageClassifier:
         """Set training or evaluation mode; batch normalisation stays in evaluation mode."""
@@ -44,9 +48,14 @@ class ImageClassifier(nn.Module):
                 module.eval()
         return self
 
+    def pool(self, pixel_values: Tensor) -> Tensor:
+        """Return states as they are, of shape (images, width), in float32."""
+        states: Tensor = self.encoder(pixel_values=pixel_values).logits.flatten(1).float()
+        return states
+
     def embed(self, pixel_values: Tensor) -> Tensor:
         """Return unit-length states, of shape (images, width), in float32."""
-        return normalize(self.encoder(pixel_values=pixel_values).logits.flatten(1).float(), dim=-1)
+        return normalize(self.pool(pixel_values), dim=-1)
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         """Return logits, of shape (images, classes)."""
@@ -54,8 +63,10 @@ class ImageClassifier(nn.Module):
         return logits
 
 
-def load_image_model(source: Source, classes: int) -> ImageClassifier:
-    """Return an image model with an untrained (zero) head, in float32 on the CPU.
+def read_image_model(source: Source) -> Any:
+    """Return a transformers image classifier with its own head, in float32 on the CPU.
+
+    Of a folder without a head, or of one that we took it off, that head is random.
 
     Raises
     ------
@@ -74,12 +85,39 @@ def load_image_model(source: Source, classes: int) -> ImageClassifier:
         use_safetensors=True,
         output_loading_info=True,
     )
-    name = _own_head(found[0], source)
-    # A folder of a headless model lacks only what is replaced here.
-    encoder = whole(source, found, replaced=f"{name}.")
-    linear = [m for m in getattr(encoder, name).modules() if isinstance(m, nn.Linear)][-1]
-    setattr(encoder, name, nn.Identity())
-    return ImageClassifier(encoder, linear.in_features, classes)
+    # What a folder of a headless model lacks is replaced in any case.
+    return whole(source, found, replaced=f"{_own_head(found[0], source)}.")
+
+
+def classifier_of(
+    model: Any, source: Source, classes: int
+) -> tuple[ImageClassifier, nn.Linear | None]:
+    """Return ``model`` with an untrained (zero) head in place of its own, and what that was.
+
+    It is ``None`` where it is more than one linear layer, or random because no file holds it.
+
+    Raises
+    ------
+    ModelError
+        If its head cannot be told from the rest.
+    """
+    name = _own_head(model, source)
+    linear = [m for m in getattr(model, name).modules() if isinstance(m, nn.Linear)]
+    setattr(model, name, nn.Identity())
+    known = len(linear) == 1 and _is_stored(source, f"{name}.")
+    own = linear[-1] if known else None
+    return ImageClassifier(model, linear[-1].in_features, classes), own
+
+
+def _is_stored(source: Source, beginning: str) -> bool:
+    """Return whether the weights of a module are in the model's files."""
+    from safetensors import safe_open
+
+    for path in Path(source.location).glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            if any(key.startswith(beginning) for key in file.keys()):
+                return True
+    return False
 
 
 def _own_head(model: Any, source: Source) -> str:

@@ -105,7 +105,7 @@ def _fisher(run: Running, rows: Sequence[Row]) -> dict[str, Tensor]:
         for row in rows:
             batch = run.task.collate([row]).to(run.device)
             with run.task.autocast():
-                logits = run.task.logits(run.model, batch)
+                logits = run.task.protected(run.model, batch)
             known = logits.float().log_softmax(dim=-1)
             drawn = torch.multinomial(known.detach().exp().cpu(), 1, generator=generator)
             score = known.gather(1, drawn.to(run.device)).sum()

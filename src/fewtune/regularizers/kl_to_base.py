@@ -35,7 +35,8 @@ class KlToBase(Regularizer):
 
     The strongest single guard that we measured (see ``benchmarks/training``). What is compared are
     whole distributions, whatever the method. For a classifier the protected rows are the training
-    inputs.
+    inputs; where old classes are kept (``task.keep_classes``), their answers are what is compared
+    (learning without forgetting, 1606.09282).
     """
 
     Options = KlToBaseOptions
@@ -51,7 +52,8 @@ class KlToBase(Regularizer):
 
     def _answers(self, run: Running, rows: Sequence[Row]) -> Tensor:
         """Return the base's log-probabilities at each unit of ``rows``."""
-        return base_logits(run, run.task.collate(rows).to(run.device)).log_softmax(dim=-1)
+        batch = run.task.collate(rows).to(run.device)
+        return base_logits(run, batch, protected=True).log_softmax(dim=-1)
 
     def _all_answers(self, run: Running) -> list[Tensor]:
         found: list[Tensor] = [torch.empty(0)] * len(self._pool)
@@ -86,7 +88,7 @@ class KlToBase(Regularizer):
         known = [self._known[i] for i in places] if self._known else []
         base = torch.cat(known) if known else self._answers(run, rows)
         with run.task.autocast():
-            logits = run.task.logits(run.model, run.task.collate(rows).to(run.device))
+            logits = run.task.protected(run.model, run.task.collate(rows).to(run.device))
         tuned = logits.float().log_softmax(dim=-1)
         return (base.exp() * (base - tuned)).sum()
 

@@ -51,10 +51,14 @@ def at_base(run: Running) -> Iterator[None]:
             part.enabled = True
 
 
-def base_logits(run: Running, batch: Batch) -> Tensor:
-    """Return the base's logits at each unit, in float32, without gradient and without dropout."""
+def base_logits(run: Running, batch: Batch, *, protected: bool = False) -> Tensor:
+    """Return the base's logits at each unit, in float32, without gradient and without dropout.
+
+    With ``protected``, those that its answers are held by (see ``Task.protected``).
+    """
+    read = run.task.protected if protected else run.task.logits
     with at_base(run), inference(run.model), run.task.autocast():
-        found = run.task.logits(run.model, batch).float()
+        found = read(run.model, batch).float()
     # A copy made out here may take part in a graph, which an inference tensor may not.
     with torch.no_grad():
         return found.clone()

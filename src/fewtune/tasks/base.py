@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -27,49 +26,12 @@ from fewtune.models.load import Source
 from fewtune.records import Example, Shape
 from fewtune.tasks.contexts import inference, no_shortcut, read_anew
 from fewtune.tasks.outcomes import Outcomes, group_numbers
+from fewtune.tasks.settings import TaskSettings
 
 __all__ = ["TASKS", "Batch", "Row", "Task", "TaskSettings", "inference", "no_shortcut"]
 
 SLICE = 2048
 """Units whose logits are held at once while measuring."""
-
-
-class TaskSettings(BaseModel):
-    """How examples become tensors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    max_length: int = Field(0, ge=0, description="most tokens of a row; 0: what the model can take")
-    truncation: Literal["refuse", "left", "right"] = Field(
-        "refuse", description="generation: refuse a longer row, or cut it on one side"
-    )
-    pooling: Literal["auto", "mean", "first", "last"] = Field(
-        "auto",
-        description="classification: token states to one state; auto: the model's own, else mean",
-    )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread evenly")
-    dropout: float | None = Field(
-        None, ge=0, lt=1, description="dropout while training; empty: the model's own"
-    )
-    max_new_tokens: int = Field(
-        0, ge=0, description="generation: longest answer; 0: twice the longest trained one"
-    )
-    flip: bool = Field(False, description="images, while training: mirror half of them")
-    crop: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="images, while training: most of each side to cut away, a share",
-    )
-    rotation: float = Field(
-        0.0, ge=0, le=180, description="images, while training: most to turn either way, degrees"
-    )
-    color: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="images, while training: most to change brightness, contrast, saturation",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +207,10 @@ class Task(ABC):
             hidden = self.hidden(model, batch)
         return self.read(model, hidden)
 
+    def protected(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the logits by which the base is protected, those of ``logits`` by default."""
+        return self.logits(model, batch)
+
     def losses(self, logits: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the cross-entropy of each unit in nats, of shape (units,)."""
         return cross_entropy(
@@ -296,5 +262,8 @@ class Task(ABC):
 
 
 TASKS: Family[Task] = Family(
-    "fewtune.tasks", Task, "task", not_members=["contexts", "labels", "outcomes"]
+    "fewtune.tasks",
+    Task,
+    "task",
+    not_members=["contexts", "keeping", "labels", "outcomes", "settings"],
 )

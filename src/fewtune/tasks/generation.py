@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fewtune.data.batches import chunks
 from fewtune.data.template import prompt_text, with_template
 from fewtune.data.tokens import IGNORED, encode_supervised
+from fewtune.errors import PlanError
 from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_causal_lm, load_tokenizer
 from fewtune.records import Example, Shape
@@ -38,6 +39,13 @@ class Generation(Task):
         labels: Sequence[str] = (),
     ) -> None:
         super().__init__(source, settings, shape, labels)
+        if settings.keep_classes or settings.old_rows:
+            raise PlanError(
+                "task.keep_classes and task.old_rows for a classifier",
+                "generation, which has no classes",
+                "task.keep_classes",
+                "Leave them out; regularizer kl_to_base protects what a language model knows",
+            )
         self.tokenizer = load_tokenizer(source)
         self.template = with_template(self.tokenizer, shape)
         self.longest_target = 0

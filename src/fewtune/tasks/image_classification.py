@@ -10,11 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from fewtune.data.images import Bytes, Pixels, Variation, vary
-from fewtune.models.image_classifier import ImageClassifier, load_image_model, load_processor
+from fewtune.models.image_classifier import (
+    ImageClassifier,
+    classifier_of,
+    load_processor,
+    read_image_model,
+)
 from fewtune.models.load import Source
+from fewtune.models.old_classes import known_classes
 from fewtune.records import Example, Shape
-from fewtune.tasks.base import Batch, Row, Task, TaskSettings
-from fewtune.tasks.labels import label_number, ranked, without_targets
+from fewtune.tasks.base import Batch, Row, TaskSettings
+from fewtune.tasks.keeping import KeepsClasses
+from fewtune.tasks.labels import label_number, without_targets
 
 __all__ = ["ImageClassification"]
 
@@ -22,7 +29,7 @@ PATCH = 16
 """Side of the square of pixels that costs about what a token does."""
 
 
-class ImageClassification(Task):
+class ImageClassification(KeepsClasses):
     """A label for a picture, from an image model's pooled state and a linear head."""
 
     name = "image_classification"
@@ -45,7 +52,10 @@ class ImageClassification(Task):
 
     def load_model(self) -> nn.Module:
         """Return the image model with an untrained (zero) head."""
-        model = load_image_model(self.source, len(self.labels))
+        read = self.bring(lambda: read_image_model(self.source))
+        model, own = classifier_of(read, self.source, len(self.labels))
+        if self.settings.keep_classes:
+            self.put_old(model, self.old or known_classes(self.source, own), model.head.in_features)
         if self.settings.dropout is not None:
             for module in model.modules():
                 if isinstance(module, nn.Dropout):
@@ -59,6 +69,7 @@ class ImageClassification(Task):
             height, width = self.pixels.of(example.input, example.source).shape[1:]
             size = -(-height // PATCH) * -(-width // PATCH)
             rows.append(Row(example, (), label=label_number(example, self._number), size=size))
+        self.remember(rows)
         return rows
 
     def collate(self, rows: Sequence[Row]) -> Batch:
@@ -112,15 +123,16 @@ class ImageClassification(Task):
     def predict(self, model: nn.Module, examples: Sequence[Example]) -> list[dict[str, Any]]:
         """Return ``label`` and ``probability`` for each image, and the runner-up."""
         rows = self.encode(without_targets(examples))
-        shares = self.outcomes(model, [Row(r.example, (), label=0, size=r.size) for r in rows])
-        return ranked(examples, shares.probabilities, self.labels)
+        rows = [Row(r.example, (), label=0, size=r.size) for r in rows]
+        return self.answered(model, examples, rows)
 
     def describe(self) -> dict[str, Any]:
         """Return the labels."""
-        return {"labels": list(self.labels)}
+        return {"labels": list(self.labels), **self.describe_old()}
 
     def restore(self, about: dict[str, Any]) -> None:
-        """Take over nothing: labels are given, and the processor is kept beside the weights."""
+        """Take over the old classes; the processor is kept beside the weights."""
+        self.restore_old(about)
 
     def save_processor(self, folder: Path) -> None:
         """Write the image processor."""

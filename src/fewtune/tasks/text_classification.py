@@ -13,14 +13,16 @@ from fewtune.data.tokens import encode_inputs
 from fewtune.models.classifier import Pooling, TextClassifier, own_pooling
 from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_encoder, load_tokenizer
+from fewtune.models.old_classes import known_classes
 from fewtune.records import Example, Shape
-from fewtune.tasks.base import Batch, Row, Task, TaskSettings
-from fewtune.tasks.labels import label_number, ranked, without_targets
+from fewtune.tasks.base import Batch, Row, TaskSettings
+from fewtune.tasks.keeping import KeepsClasses
+from fewtune.tasks.labels import label_number, without_targets
 
 __all__ = ["TextClassification"]
 
 
-class TextClassification(Task):
+class TextClassification(KeepsClasses):
     """A label for a text, from an encoder's sentence state and a linear head."""
 
     name = "text_classification"
@@ -59,7 +61,10 @@ class TextClassification(Task):
             for module in encoder.modules():
                 if isinstance(module, nn.Dropout):
                     module.p = self.settings.dropout
-        return TextClassifier(encoder, len(self.labels), self.pooling)
+        model = TextClassifier(encoder, len(self.labels), self.pooling)
+        if self.settings.keep_classes:
+            self.put_old(model, self.old or known_classes(self.source), model.head.in_features)
+        return model
 
     def _read(self) -> Any:
         return load_packed(self.source, self.name) if self.packed else load_encoder(self.source)
@@ -67,10 +72,12 @@ class TextClassification(Task):
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Return the rows; texts longer than the model can take are cut on the right."""
         encoded = encode_inputs(self.tokenizer, [e.input for e in examples], self.max_length())
-        return [
+        rows = [
             Row(example, e.ids, label=label_number(example, self._number))
             for example, e in zip(examples, encoded, strict=True)
         ]
+        self.remember(rows)
+        return rows
 
     def named_rows(self) -> list[Row]:
         """Return a row for each label's name, unless some label is without letters."""
@@ -107,7 +114,7 @@ class TextClassification(Task):
     def predict(self, model: nn.Module, examples: Sequence[Example]) -> list[dict[str, Any]]:
         """Return ``label`` and ``probability`` for each example, and the runner-up."""
         rows = [Row(r.example, r.ids, label=0) for r in self.encode(without_targets(examples))]
-        return ranked(examples, self.outcomes(model, rows).probabilities, self.labels)
+        return self.answered(model, examples, rows)
 
     def describe(self) -> dict[str, Any]:
         """Return labels, pooling and length."""
@@ -115,12 +122,14 @@ class TextClassification(Task):
             "labels": list(self.labels),
             "pooling": self.pooling,
             "max_length": self.max_length(),
+            **self.describe_old(),
         }
 
     def restore(self, about: dict[str, Any]) -> None:
         """Take over pooling and length; the run's folder no longer tells the base's own."""
         kept = {"pooling": about["pooling"], "max_length": about["max_length"]}
         self.settings = self.settings.model_copy(update=kept)
+        self.restore_old(about)
 
     def save_processor(self, folder: Path) -> None:
         """Write the tokenizer."""

@@ -179,6 +179,8 @@ ELSEWHERE = {
     "data.validation_share": "test_keys_of_data",
     "data.by_time": "test_keys_of_data",
     "task.name": "end_to_end/test_bad_input: a task for other rows",
+    "task.keep_classes": "unit/tasks/test_old_classes",
+    "task.old_rows": "unit/tasks/test_old_classes",
     "task.flip": "unit/tasks/test_image_classification",
     "task.crop": "unit/tasks/test_image_classification",
     "task.rotation": "unit/tasks/test_image_classification",
