@@ -16,6 +16,7 @@ __all__ = [
     "describe",
     "device_name",
     "free_memory",
+    "give_back_memory",
     "process_count",
     "process_rank",
     "resident_memory",
@@ -106,6 +107,20 @@ def free_memory(device: str) -> int | None:
     except (OSError, ValueError):
         pass
     return max(0, min(found))
+
+
+def give_back_memory() -> None:
+    """Have the C library return freed memory to the system, where it can (glibc).
+
+    It keeps what a pass has freed for the next one of its kind. Between passes of different kinds
+    that only adds up: a third of the memory of a small fit was such leavings.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def resident_memory() -> int:

@@ -48,9 +48,9 @@ class Checkpoint:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return the optimizer's state as flat tensors, copied."""
+    """Return the optimizer's state as flat tensors: those in use, not copies."""
     return {
-        f"{number}/{name}": value.detach().clone()
+        f"{number}/{name}": value.detach()
         for number, state in optimizer.state_dict()["state"].items()
         for name, value in state.items()
     }

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from fewtune.environment import give_back_memory
 from fewtune.errors import PlanError, TrainingStopped
 from fewtune.methods.base import trained_state
 from fewtune.regularizers.base import Regularizer
@@ -93,6 +94,7 @@ def train(run: Training) -> Training:
     # It keeps all that it has ever prepared: the optimizer's state of every candidate.
     run.accelerator.free_memory()
     run.optimizer.zero_grad(set_to_none=True)
+    give_back_memory()
     return run
 
 
@@ -113,6 +115,7 @@ def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluatio
 
     The start is always kept: where no later weights are allowed, nothing was tuned.
     """
+    give_back_memory()
     found = evaluate(run.update)
     figures = [monitor.figures(run) for monitor in run.monitors]
     found = replace(found, more={**found.more, **{k: v for f in figures for k, v in f.items()}})
@@ -138,6 +141,7 @@ def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluatio
         best=found.best,
         **found.more,
     )
+    give_back_memory()
     return found
 
 

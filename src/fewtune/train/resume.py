@@ -21,8 +21,11 @@ def save(run: Training) -> None:
         "best": asdict(run.best_evaluation) if run.best_evaluation else None,
         "monitors": {m.name: m.state for m in run.monitors},
     }
+    # Nothing is copied: it is written before anything moves on.
+    parameters = dict(run.model.named_parameters())
+    weights = {name: parameters[name].detach() for name in run.start}
     state = checkpoint.optimizer_tensors(run.optimizer)
-    checkpoint.save(run.folder, checkpoint.Checkpoint(run.weights(), run.best, state, facts))
+    checkpoint.save(run.folder, checkpoint.Checkpoint(weights, run.best, state, facts))
 
 
 def resume(run: Training) -> None:

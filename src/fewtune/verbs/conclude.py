@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+from fewtune.environment import give_back_memory
 from fewtune.measures.base import Evidence, score_all, silences
 from fewtune.measures.over_memorization import alarm
 from fewtune.methods.base import METHODS
@@ -122,6 +123,7 @@ class _Clock:
 
     def begin(self, name: str, sentence: str) -> None:
         self.end()
+        give_back_memory()
         self._open = (name, self._journal.seconds)
         self._journal.write("stage", name=name, sentence=sentence)
 

@@ -84,7 +84,7 @@ def test_an_optimizer_goes_on_as_if_it_had_never_stopped():
     model = TwoParameters(0.1, 0.2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
     stepped(optimizer, model, 3)
-    kept = checkpoint.optimizer_tensors(optimizer)
+    kept = {name: v.clone() for name, v in checkpoint.optimizer_tensors(optimizer).items()}
     other = TwoParameters(*model.w.tolist())
     fresh = torch.optim.AdamW(other.parameters(), lr=0.1, fused=True)
     checkpoint.restore_optimizer(fresh, kept)
