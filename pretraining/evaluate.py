@@ -80,7 +80,7 @@ def library_scorer(folder: Path, *, untrained: bool = False) -> Scorer:
 
 
 def ngram_scorer(work: Path, run: Path, folder: Path) -> tuple[Scorer, int]:
-    """Return a 5-gram scorer trained on the rows of text that the run has seen, and their tokens."""
+    """Return a 5-gram scorer of the rows of text that the run has seen, and their tokens."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -1,7 +1,7 @@
 r"""The record of the run, its curve, the model card and the shipped record of hashes.
 
-    python -m pretraining.report --work .pretrain/data --main .pretrain/main \\
-        --chat .pretrain/chat --losses .pretrain/losses.json
+    python -m pretraining.report --work .pretrain/data --run .pretrain/main \\
+        --losses .pretrain/losses.json
 
 Run it after ``export``, ``evaluate`` and ``samples``: it only gathers.
 """
@@ -51,13 +51,13 @@ def read_curve(run: Path) -> list[dict[str, Any]]:
     return [line for _, line in sorted({line["update"]: line for line in lines}.items())]
 
 
-def thin(curve: list[dict[str, Any]], stage: str, every: int = 10) -> list[str]:
+def thin(curve: list[dict[str, Any]], every: int = 10) -> list[str]:
     """Return one JSON line for every ten updates, with their mean loss."""
     out = []
     for start in range(0, len(curve), every):
         group = curve[start : start + every]
         loss = round(fmean(line["loss"] for line in group), 4)
-        out.append(json.dumps({"stage": stage, "update": group[-1]["update"], "loss": loss}))
+        out.append(json.dumps({"update": group[-1]["update"], "loss": loss}))
     return out
 
 
@@ -78,19 +78,19 @@ def data_hashes(work: Path) -> dict[str, str]:
 
 def gather(options: argparse.Namespace) -> dict[str, Any]:
     """Return the whole record."""
-    settings, done = stored_settings(options.main / "checkpoint.safetensors")
-    main_curve, chat_curve = read_curve(options.main), read_curve(options.chat)
+    settings, done = stored_settings(options.run / "checkpoint.safetensors")
+    curve = read_curve(options.run)
+    text = settings.text_row(done)
     per_update = settings.rows * 1024
-    seconds = [line["seconds"] for line in main_curve]
+    seconds = [line["seconds"] for line in curve]
     package = json.loads((options.model / "record.json").read_text())
     names = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
     return {
         "settings": asdict(settings),
-        "chat_stage": json.loads((options.chat / "stage.json").read_text()),
         "versions": {"python": platform.python_version(), **{n: version(n) for n in names}},
         "parameters": package["parameters"],
-        "updates": {"main": done, "chat": len(chat_curve)},
-        "tokens_seen": {"main": done * per_update, "chat": len(chat_curve) * per_update},
+        "updates": done,
+        "tokens_seen": {"text": text * 1024, "chat": (done * settings.rows - text) * 1024},
         "tokens_per_second": {
             "whole_run": round(done * per_update / sum(seconds)),
             "median_update": round(per_update / median(seconds)),
@@ -101,9 +101,9 @@ def gather(options: argparse.Namespace) -> dict[str, Any]:
         "bits_per_byte": json.loads(options.losses.read_text()),
         "probes": json.loads(options.probes.read_text()),
         "held_out_overlap": json.loads(options.overlap.read_text()),
-        "final_training_loss": round(fmean(line["loss"] for line in main_curve[-100:]), 4),
+        "final_training_loss": round(fmean(line["loss"] for line in curve[-100:]), 4),
         "files": fingerprints(options.model),
-        "first_losses": [line["loss"] for line in main_curve[:100]],
+        "first_losses": [line["loss"] for line in curve[:100]],
     }
 
 
@@ -155,7 +155,7 @@ def overlap_sentence(overlap: dict[str, Any]) -> str:
 def write_card(record: dict[str, Any], samples: str, to: Path) -> None:
     """Fill the card's gaps with the record's figures."""
     settings = Settings(**record["settings"])
-    seen = record["tokens_seen"]["main"] + record["tokens_seen"]["chat"]
+    seen = record["tokens_seen"]["text"] + record["tokens_seen"]["chat"]
     size = record["files"]["model.safetensors"]["bytes"]
     text = CARD.read_text(encoding="utf-8")
     for name, value in {
@@ -167,8 +167,9 @@ def write_card(record: dict[str, Any], samples: str, to: Path) -> None:
         "vocab": f"{settings.vocab:,}",
         "megabytes": f"{size / 1e6:.1f}",
         "seen": f"{seen / 1e6:.1f}",
-        "main": f"{record['tokens_seen']['main'] / 1e6:.1f}",
+        "text": f"{record['tokens_seen']['text'] / 1e6:.1f}",
         "chat": f"{record['tokens_seen']['chat'] / 1e6:.1f}",
+        "mixed": f"{settings.updates - settings.chats_from:,}",
         "ngram": f"{record['bits_per_byte']['ngram_tokens'] / 1e6:.1f}",
         "probes": probe_table(record["probes"]),
         "overlap": overlap_sentence(record["held_out_overlap"]),
@@ -183,8 +184,7 @@ def main() -> None:
     """Write ``record.json``, ``curve.jsonl``, the card and the package's record."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=Path(".pretrain/data"))
-    parser.add_argument("--main", type=Path, default=Path(".pretrain/main"))
-    parser.add_argument("--chat", type=Path, default=Path(".pretrain/chat"))
+    parser.add_argument("--run", type=Path, default=Path(".pretrain/main"))
     parser.add_argument("--model", type=Path, default=Path("src/fewtune/models/builtin"))
     parser.add_argument("--losses", type=Path, default=Path(".pretrain/losses.json"))
     parser.add_argument("--probes", type=Path, default=Path(".pretrain/probes.json"))
@@ -192,8 +192,7 @@ def main() -> None:
     options = parser.parse_args()
     record = gather(options)
     write_json(HERE / "record.json", record)
-    curves = [(options.main, "main"), (options.chat, "chat")]
-    lines = [line for run, stage in curves for line in thin(read_curve(run), stage)]
+    lines = thin(read_curve(options.run))
     (HERE / "curve.jsonl").write_text("\n".join(lines) + "\n")
     samples = (HERE / "samples.md").read_text(encoding="utf-8")
     write_card(record, samples, options.model / "README.md")

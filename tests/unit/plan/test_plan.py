@@ -360,14 +360,14 @@ def test_keys_of_selection_and_monitors(data_folder, causal_lm, tmp_path):
 
 def test_precision_decides_what_the_forward_pass_computes_in(data_folder, causal_lm, tmp_path):
     import fewtune
-    from fewtune.verbs.fit import _task
+    from fewtune.verbs.foreseen import task_of
 
     def kind(precision):
         made = fewtune.prepare(
             data_folder / "prompts.jsonl", str(causal_lm),
             settings={"training.precision": precision},
         )  # fmt: skip
-        task = _task(made)
+        task = task_of(made)
         with task.autocast():
             return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
