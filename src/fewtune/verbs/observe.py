@@ -9,13 +9,11 @@ import numpy as np
 from torch import nn
 
 from fewtune.measures.base import Evidence
-from fewtune.measures.observe.answers import observe_answers
-from fewtune.measures.observe.continuations import observe_continuations
-from fewtune.measures.observe.divergence import observe_divergence, observe_general
+from fewtune.measures.observe.generation import most_for, observe_generation
 from fewtune.measures.observe.neighbours import observe_neighbours
 from fewtune.measures.observe.perturbations import observe_perturbed
-from fewtune.measures.observe.probes import observe_probes
 from fewtune.measures.observe.sharpness import observe_rises
+from fewtune.measures.probes.own import OwnProbes
 from fewtune.methods.head import features
 from fewtune.select.controls import from_shares
 from fewtune.select.material import Material
@@ -26,11 +24,8 @@ from fewtune.tasks.outcomes import Outcomes
 
 __all__ = ["changes", "gap", "of_run", "samples"]
 
-WRITTEN = 24
-"""Trained rows, held-out rows and prompts that both models go on from: each costs a sampling."""
-
 COMPARED = 256
-"""Rows whose divergence or neighbours are looked at."""
+"""Rows whose neighbours are looked at."""
 
 
 def gap(material: Material, chosen: Trial) -> tuple[Outcomes, Outcomes]:
@@ -129,6 +124,7 @@ def changes(
     trained: Sequence[Row] = (),
     seed: int = 0,
     moved: bool = True,
+    own: OwnProbes | None = None,
 ) -> dict[str, Any]:
     """Return the fields of ``Evidence`` that need both models, or the tuned one again.
 
@@ -144,29 +140,23 @@ def changes(
         Of perturbations and of what is drawn.
     moved
         Whether anything below the head has changed: else neighbours and surface are the base's.
+    own
+        The user's own probes and passages, in place of the built-in ones of their sort.
     """
     found: dict[str, Any] = {"perturbed": observe_perturbed(tuned, task, test, seed=seed)}
-    some = [test[i] for i in _spread(len(test), COMPARED)]
     if moved and trained and any(p.requires_grad for p in tuned.parameters()):
         found["rises"] = observe_rises(tuned, task, trained, seed=seed)
-    if task.name != "generation":
-        if moved:
-            before, after = features(base, task, some), features(tuned, task, some)
-            found["kept_neighbours"] = observe_neighbours(before, after)
-        return found
-    generation = cast(Generation, task)
-    found |= {
-        "probes": observe_probes(generation, base, tuned),
-        "general": observe_general(generation, base, tuned),
-        "drift": observe_divergence(task, base, tuned, some),
-        "answers": observe_answers(
-            generation, base, tuned, [row.example for row in some], WRITTEN, seed
-        ),
-    }
-    if trained:
-        found["continuations"] = observe_continuations(
-            generation, base, tuned, trained, test, WRITTEN
+    if task.name == "generation":
+        on_processor = next(tuned.parameters()).device.type == "cpu"
+        most = most_for(sum(p.numel() for p in base.parameters()), accelerated=not on_processor)
+        language = cast(Generation, task)
+        return found | observe_generation(
+            language, base, tuned, trained, test, own=own, most=most, seed=seed
         )
+    if moved:
+        some = [test[i] for i in _spread(len(test), COMPARED)]
+        before, after = features(base, task, some), features(tuned, task, some)
+        found["kept_neighbours"] = observe_neighbours(before, after)
     return found
 
 
