@@ -63,7 +63,8 @@ def observe_rises(
     drawn = random.Random(seed).sample(range(len(rows)), min(len(rows), batches * batch_size))
     parts = [drawn[at : at + batch_size] for at in range(0, len(drawn), batch_size)]
     if len(parts) > 1 and len(parts[-1]) < batch_size / 2:
-        parts[-2] += parts.pop()
+        last = parts.pop()
+        parts[-1] += last
     device = next(model.parameters()).device
     with _quiet(model) as moved:
         return tuple(
