@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fewtune.plan.plan import Part, Plan, TrainingPlan
+from fewtune.plan.rules import rung_training
 
 __all__ = ["Candidate", "candidates"]
 
@@ -58,7 +59,7 @@ def candidates(plan: Plan) -> list[Candidate]:
         base = Candidate(
             name,
             part,
-            plan.training,
+            plan.training if own else rung_training(plan, name),
             tuple(plan.regularizers),
             reason="the plan's method" if own else "costs less",
         )

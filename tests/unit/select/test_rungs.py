@@ -1,0 +1,38 @@
+"""A cheaper method beside the plan's own is trained as it wants to be, not as the other does."""
+
+from __future__ import annotations
+
+import pytest
+
+from fewtune.plan.plan import Part, Plan, TrainingPlan
+from fewtune.select.candidates import candidates
+
+
+def plan(method, rungs, **training):
+    made = Plan(model="m", method=Part(name=method), training=TrainingPlan(**training))
+    made.select.rungs = rungs
+    return made
+
+
+def test_a_rung_has_its_own_rate():
+    """LoRA takes ten times full's rate and partial five times: 1e-3 becomes 5e-4."""
+    made = {c.name: c for c in candidates(plan("lora", ["partial"], learning_rate=1e-3))}
+    assert made["partial"].training.learning_rate == pytest.approx(5e-4)
+    assert made["partial"].training.updates == made["lora"].training.updates
+    assert made["lora"].training.learning_rate == 1e-3
+
+
+def test_a_rung_that_compares_rows_has_larger_and_fewer_updates():
+    """Contrastive takes half of full's rate: 1e-3 · 0.5 / 10."""
+    given = plan("lora", ["head", "contrastive"], learning_rate=1e-3, updates=600, batch_size=16)
+    made = {c.name: c for c in candidates(given)}
+    assert list(made) == ["head", "contrastive", "lora"]
+    own = made["contrastive"].training
+    assert own.learning_rate == pytest.approx(5e-5)
+    assert (own.updates, own.batch_size, own.evaluations) == (100, 48, 2)
+    assert made["lora"].training == given.training
+
+
+def test_a_rate_stays_within_what_a_plan_allows():
+    made = candidates(plan("contrastive", ["prefix"], learning_rate=0.5))
+    assert made[0].training.learning_rate == 1.0
