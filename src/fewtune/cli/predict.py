@@ -20,6 +20,12 @@ def predict(
     text: Annotated[str, typer.Option(help="One input.")] = "",
     data: Annotated[str, typer.Option(help="A file of inputs, as fit takes them.")] = "",
     columns: Columns = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            help="For classifiers: also a set of labels that holds the right one so often, as 0.9."
+        ),
+    ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", help="A new jsonl file; else the answers are printed.")
     ] = "",
@@ -43,13 +49,17 @@ def predict(
             "Give an image, a folder of images or a file of their paths with --data",
         )
     if text:
-        answer = fitted.predict(text)
-        if "label" in answer:
+        answer = fitted.predict(text, coverage=coverage)
+        if "set" in answer:
+            labels = ", ".join(answer["set"]) or "none is likely enough"
+            typer.echo(f"{answer['label']}\t{answer['probability']:.3f}\t{labels}")
+        elif "label" in answer:
             typer.echo(f"{answer['label']}\t{answer['probability']:.3f}")
         else:
             typer.echo(answer["text"])
         return
-    records = fitted.predict_file(data, parse_columns(columns) if columns else None)
+    given = parse_columns(columns) if columns else None
+    records = fitted.predict_file(data, given, coverage)
     lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     if not output:
         sys.stdout.write(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from fewtune.data.formats.columns import IMAGE_SUFFIXES
 from fewtune.data.load import load
 from fewtune.errors import ModelError, RunError
+from fewtune.measures.calibration import Calibration, likely
 from fewtune.methods.base import METHODS
 from fewtune.models.load import Source, fingerprint, resolve
 from fewtune.plan.plan import Plan, read
@@ -21,6 +22,7 @@ from fewtune.select.trials import Trial
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.tasks.base import TASKS, Task
 from fewtune.tasks.contexts import read_anew
+from fewtune.tasks.labels import without_targets
 
 __all__ = ["Run", "base_task", "load_model", "open_run", "write_model"]
 
@@ -29,8 +31,13 @@ INPUTS = ("text", "prompt", "instruction", "input", "messages", "image")
 """Fields of a row that a model is given."""
 
 
-def write_model(folder: Path, material: Material, trial: Trial) -> None:
-    """Write weights, tokenizer and what else is needed to serve the model into ``folder``."""
+def write_model(
+    folder: Path, material: Material, trial: Trial, calibration: Calibration | None = None
+) -> None:
+    """Write weights, tokenizer and what else is needed to serve the model into ``folder``.
+
+    The temperature of a ``calibration`` is in the weights already; its bounds for sets are kept.
+    """
     import json
 
     task = material.task
@@ -49,6 +56,7 @@ def write_model(folder: Path, material: Material, trial: Trial) -> None:
         },
         "settings": task.settings.model_dump(exclude={"name"}),
         "about": task.describe(),
+        "calibration": calibration.as_json() if calibration else None,
     }
     (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -96,13 +104,28 @@ class Run:
     def _model(self) -> tuple[Task, Any]:
         return load_model(self.path)
 
-    def predict(self, inputs: str | Sequence[str] | Sequence[Example]) -> Any:
+    def predict(
+        self, inputs: str | Sequence[str] | Sequence[Example], *, coverage: float | None = None
+    ) -> Any:
         """Return the model's answer to a text (or an image's path), or a list of several answers.
+
+        Parameters
+        ----------
+        inputs
+            One or several.
+        coverage
+            For a classifier: also return a ``set`` of labels that holds the right one with this
+            probability; it may be empty, where no label is likely enough.
 
         Returns
         -------
         dict or list of dict
             ``label`` and ``probability`` for a classifier, ``text`` and ``ended`` for a generator.
+
+        Raises
+        ------
+        RunError, DataError
+            If the run kept no bounds for sets, or too few rows for this coverage.
         """
         task, model = self._model
         single = isinstance(inputs, str)
@@ -111,19 +134,38 @@ class Run:
             one if isinstance(one, Example) else Example(one, None, f"input:{number}")
             for number, one in enumerate(given, 1)
         ]
-        answers = task.predict(model, examples)
+        if coverage is None:
+            answers = task.predict(model, examples)
+        else:
+            answers = _with_sets(task, model, examples, self._calibration().of(coverage))
         return answers[0] if single else answers
 
-    def predict_file(self, path: str | Path, columns: dict[str, str] | None = None) -> list[Any]:
+    def _calibration(self) -> Calibration:
+        kept = RunFolder.open(self.path).read_json(f"model/{FACTS}").get("calibration")
+        if kept is None:
+            raise RunError(
+                "a classifier that kept bounds for sets of labels",
+                "none",
+                str(self.path),
+                "Leave the coverage out, or fit again",
+            )
+        return Calibration.from_json(kept)
+
+    def predict_file(
+        self,
+        path: str | Path,
+        columns: dict[str, str] | None = None,
+        coverage: float | None = None,
+    ) -> list[Any]:
         """Return one record per row of a file, or for an image itself: source and answer."""
         if Path(path).suffix.lower() in IMAGE_SUFFIXES and Path(path).is_file():
-            return [{"source": str(path), **self.predict(str(path))}]
+            return [{"source": str(path), **self.predict(str(path), coverage=coverage)}]
         if columns is None:
             # Rows to predict need not have the columns that only training reads.
             kept = self.plan.data.columns
             columns = {field: kept[field] for field in INPUTS if field in kept}
         rows = load(str(path), columns=columns, need_target=False)
-        answers = self.predict(rows.examples)
+        answers = self.predict(rows.examples, coverage=coverage)
         return [{"source": e.source, **a} for e, a in zip(rows, answers, strict=True)]
 
     def report(self) -> Path:
@@ -147,6 +189,18 @@ class Run:
             "chosen": self.chosen,
             "seconds": self.seconds,
         }
+
+
+def _with_sets(
+    task: Task, model: Any, examples: Sequence[Example], least: float
+) -> list[dict[str, Any]]:
+    """Return the answers with the labels that are at least so likely, the likeliest first."""
+    answers = task.predict(model, examples)
+    rows = [replace(row, label=0) for row in task.encode(without_targets(examples))]
+    shares = task.outcomes(model, rows).probabilities
+    for answer, row, kept in zip(answers, shares, likely(shares, least), strict=True):
+        answer["set"] = [task.labels[at] for at in (-row).argsort() if kept[at]]
+    return answers
 
 
 def open_run(path: str | Path) -> Run:
