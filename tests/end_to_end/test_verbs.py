@@ -31,7 +31,7 @@ def test_fit_prints_one_json_object_of_the_promised_form(fewtune, causal_lm, dat
     assert done.code == {"ship": 0, "hold": 1}[told["verdict"]["decision"]]
     assert set(told["verdict"]) == {"decision", "reasons"}
     assert {"method", "learning_rate", "regularizers", "alpha"} <= set(told["chosen"])
-    assert set(told["controls"]) == {"base"}
+    assert set(told["controls"]) == {"base", "few_shot"}
     for scores in (told["scores"], told["controls"]["base"]):
         for score in scores.values():
             assert set(score) == {"value", "low", "high", "n"}

@@ -13,7 +13,7 @@ from fewtune.tasks.base import TASKS
 __all__ = ["CONTROLS", "propose", "rung_training", "task_for"]
 
 CONTROLS = {
-    "generation": ("base",),
+    "generation": ("base", "few_shot"),
     "text_classification": ("majority", "tfidf", "frozen"),
     "image_classification": ("majority", "frozen"),
 }
@@ -136,7 +136,8 @@ def propose(
             "the furthest blend within the budget of forgetting is looked for near the tuned end"
         )
     _effort(effort, task, select, reasons)
-    controls = list(CONTROLS[task])
+    # Plain texts are no examples of a task: one more before the text shows nothing.
+    controls = [c for c in CONTROLS[task] if c != "few_shot" or data.shape != "text"]
     reasons["controls"] = "what the answer costs without tuning, on the same test rows"
     if effort != "quick" and not METHODS.load(method).solves_after:
         low, _, high = METHODS.load(method)().rates(parameters, task)

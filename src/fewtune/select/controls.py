@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fewtune.data.tokens import IGNORED
 from fewtune.errors import PlanError
 from fewtune.family import suggest
 from fewtune.methods.probe import Fitted, fit
 from fewtune.select.material import Material
 from fewtune.tasks.base import Row
+from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes, group_numbers
 
 __all__ = ["CONTROLS", "from_shares", "from_states", "run"]
@@ -25,7 +29,11 @@ CONTROLS = {
     "tfidf": "TF-IDF of words and letters with logistic regression",
     "frozen": "the base model's frozen states with logistic regression",
     "base": "the base model as it is",
+    "few_shot": "the base model with a few training rows before each row",
 }
+
+SHOTS = 4
+"""Training rows put before each row, as far as they fit the model's context."""
 
 
 def run(material: Material, name: str) -> Outcomes:
@@ -45,7 +53,28 @@ def run(material: Material, name: str) -> Outcomes:
         return from_states(material, fitted, material.states()[1], material.test)
     if name == "base":
         return material.task.outcomes(material.base(), material.test)
+    if name == "few_shot":
+        return material.task.outcomes(material.base(), _with_shots(material))
     raise PlanError("a control", f"{name!r}", "controls", suggest(name, CONTROLS))
+
+
+def _with_shots(material: Material) -> list[Row]:
+    """Return the test rows with training rows before them, of which nothing is supervised."""
+    known = material.train
+    picked = random.Random(f"{material.plan.seed}/shots").sample(
+        range(len(known)), min(SHOTS, len(known))
+    )
+    most = material.task.max_length() if isinstance(material.task, Generation) else 0
+    rows = []
+    for row in material.test:
+        before: list[int] = []
+        for place in picked:
+            ids = known[place].ids
+            if len(before) + len(ids) + len(row.ids) <= most:
+                before += ids
+        labels = (*(IGNORED for _ in before), *row.labels)
+        rows.append(replace(row, ids=(*before, *row.ids), labels=labels))
+    return rows
 
 
 def from_shares(material: Material, rows: Sequence[Row], shares: Floats) -> Outcomes:

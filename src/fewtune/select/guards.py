@@ -11,6 +11,11 @@ from fewtune.records import Score
 __all__ = ["Guard", "guards"]
 
 
+EXPORT_TOLERANCE = 0.01
+"""Largest difference of a row's loss that loading may make, as a share: weights in half precision
+and another order of sums make less."""
+
+
 @dataclass(frozen=True)
 class Guard:
     """One thing that tuning must not have broken.
@@ -31,7 +36,12 @@ class Guard:
 
 
 def guards(
-    scores: Mapping[str, Score], budget: BudgetPlan, *, alarm: str = "", protected: bool = False
+    scores: Mapping[str, Score],
+    budget: BudgetPlan,
+    *,
+    alarm: str = "",
+    protected: bool = False,
+    exported: float = 0.0,
 ) -> list[Guard]:
     """Return the guards that apply, those that hold first.
 
@@ -47,6 +57,9 @@ def guards(
         Why the model is over-memorized, in words; empty where it is not.
     protected
         Whether a regularizer already held the model to its base.
+    exported
+        How far the model as it was written is from the one that was measured: the largest
+        difference of a row's loss, as a share of that loss.
     """
     found = []
     cure = (
@@ -64,6 +77,15 @@ def guards(
         found.append(_extraction(scores["memorization"]))
     if alarm:
         found.append(Guard(True, alarm, "Train for fewer updates or at a lower rate"))
+    if exported > EXPORT_TOLERANCE:
+        amount = f"losses of its rows differ by up to {100 * exported:.2g}%"
+        found.append(
+            Guard(
+                True,
+                f"the model in the run folder is not the one that was measured: {amount}",
+                "Report this as a fault of fewtune; do not serve the folder",
+            )
+        )
     return sorted(found, key=lambda guard: not guard.holds)
 
 

@@ -15,6 +15,7 @@ WORDS = {
     "tfidf": "TF-IDF with logistic regression",
     "frozen": "the frozen base with logistic regression",
     "base": "the base model",
+    "few_shot": "the base model with examples before each row",
 }
 
 

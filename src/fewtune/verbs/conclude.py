@@ -23,7 +23,7 @@ from fewtune.select.verdict import decide
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.verbs import observe
-from fewtune.verbs.result import write_model
+from fewtune.verbs.result import load_model, write_model
 
 __all__ = ["conclude"]
 
@@ -67,15 +67,16 @@ def conclude(
     scores = score_all(evidence)
     rivals = {k: v for k, v in judged.items() if not (k == "frozen" and chosen.head is not None)}
     paired = {k: material.headline.difference(outcomes, v) for k, v in rivals.items()}
+    with folder.fresh("model") as fresh:
+        write_model(fresh, material, chosen)
     watched = guards(
         scores,
         material.plan.budget,
         alarm=alarm(evidence, scores),
         protected=any(part.name == "kl_to_base" for part in chosen.candidate.regularizers),
+        exported=_export_error(material, folder, outcomes),
     )
     verdict = decide(scores[material.task.headline], paired, chosen.name, watched=watched)
-    with folder.fresh("model") as fresh:
-        write_model(fresh, material, chosen)
     folder.write_lines("predictions.jsonl", _predictions(material, outcomes, judged, samples))
     stages.end()
     trainable = sum(p.numel() for p in chosen.model.parameters() if p.requires_grad)
@@ -145,6 +146,21 @@ def _control(material: Material, name: str) -> Outcomes:
         "control", name=name, value=score.value, low=score.low, high=score.high, n=score.n
     )
     return outcomes
+
+
+READ_AGAIN = 16
+"""Test rows that the written model answers again."""
+
+
+def _export_error(material: Material, folder: RunFolder, measured: Outcomes) -> float:
+    """Return how far the model as written is from the one measured: the largest share of a loss."""
+    task, model = load_model(folder.path)
+    task.autocast = material.task.autocast
+    count = min(READ_AGAIN, len(material.test))
+    again = task.outcomes(model, task.encode([row.example for row in material.test[:count]]))
+    before = measured.losses[:count]
+    # A loss near nothing differs by much as a share and by nothing as an answer.
+    return float((abs(again.losses - before) / (before + measured.units[:count])).max())
 
 
 def _alone(material: Material, outcomes: Outcomes) -> Evidence:

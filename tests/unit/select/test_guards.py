@@ -62,3 +62,8 @@ def test_an_alarm_holds_and_is_said():
     found = decide(HEADLINE, BETTER, "lora", watched=watched)
     assert found.decision == "hold"
     assert "over-memorized: so and so" in found.reasons
+
+
+def test_a_written_model_that_answers_otherwise_is_never_shipped():
+    assert guards({}, BudgetPlan(), exported=0.5)[0].holds
+    assert guards({}, BudgetPlan(), exported=0.001) == []
