@@ -44,7 +44,9 @@ def test_the_same_tokens_are_supervised_with_training_rows_before_them(seen):
         assert shot.labels == (IGNORED,) * added + plain.labels
         assert shot.bytes == plain.bytes
         assert len(shot.ids) <= material.task.max_length()
-    assert any(len(s.ids) > len(p.ids) for p, s in zip(material.test, _with_shots(material)))
+    assert any(
+        len(s.ids) > len(p.ids) for p, s in zip(material.test, _with_shots(material), strict=True)
+    )
 
 
 def test_only_training_rows_are_shown(seen):
