@@ -23,7 +23,6 @@ class OverMemorization(Measure):
     """
 
     direction = "lower"
-    unit = "times the least loss"
     tasks = frozenset({"generation", "text_classification", "image_classification"})
 
     def score(self, evidence: Evidence, seed: int = 0) -> Score | None:

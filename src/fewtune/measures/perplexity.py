@@ -23,7 +23,7 @@ class Perplexity(RowMeasure):
     """
 
     direction = "lower"
-    unit = ""
+    unit = "per token"
     tasks = frozenset({"generation"})
 
     def values(self, outcomes: Outcomes, weights: Floats) -> Floats:
@@ -42,7 +42,7 @@ class Perplexity(RowMeasure):
             seed=seed,
         )
         value, low, high = (float(np.exp(x)) for x in found)
-        return {"ratio": replace(self.named(value, low, high, len(base)), unit="times the base's")}
+        return {"ratio": replace(self.named(value, low, high, len(base)), unit="")}
 
 
 def _per_token(outcomes: Outcomes, weights: Floats) -> Floats:

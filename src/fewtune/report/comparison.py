@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 GROUPS = {
-    "forgetting": ("forget", "kl", "general_", "probe", "flip", "neighbour", "backward"),
+    "forgetting": ("forget", "drift", "kl", "general_", "probe", "flip", "neighbour", "backward"),
     "memorization": ("memor", "extract", "canary", "exposure"),
     "robustness": ("robust", "typo", "perturb", "paraphrase", "sharp"),
     "calibration": ("calib", "ece", "conformal", "temperature", "coverage", "brier"),

@@ -106,6 +106,10 @@ def _cost(run: RunContents) -> dict[str, Any]:
     memory, parameters = (as_mapping(run.scores.get(k)) for k in ("memory", "parameters"))
     return {
         "others": comparison.others(run),
+        "silences": [
+            (words.title(name), words.sentence(why))
+            for name, why in as_mapping(run.scores.get("silences")).items()
+        ],
         "unmeasured": comparison.unmeasured(run) if run.finished else [],
         "timed": sorted(timed, key=lambda item: -item[1]),
         "memory": {k: as_number(v) for k, v in memory.items()},

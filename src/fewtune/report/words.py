@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from fewtune.family import Family
+from fewtune.report.names import MEANINGS, TITLES
 
 __all__ = [
     "amount",
@@ -21,69 +22,6 @@ __all__ = [
     "signed_bounds",
     "title",
 ]
-
-TITLES = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro-F1",
-    "loss_per_byte": "Loss per byte",
-    "log_loss": "Log loss",
-    "perplexity": "Perplexity",
-    "gap": "Generalization gap",
-    "generalization_gap": "Generalization gap",
-    "ece": "Calibration error (ECE)",
-    "expected_calibration_error": "Calibration error (ECE)",
-    "conformal_coverage": "90% sets that hold the truth",
-    "conformal_set_size": "Labels in a 90% set",
-    "robustness": "Drop when rows are put differently",
-    "robustness_typos": "Drop under typos",
-    "robustness_case": "Drop under other casing",
-    "robustness_contractions": "Drop under contractions",
-    "robustness_paraphrases": "Drop under paraphrases",
-    "robustness_rotation": "Drop when turned by up to 10°",
-    "robustness_brightness": "Drop when lighter or darker",
-    "robustness_noise": "Drop under noise",
-    "flips": "Right before, wrong now",
-    "flips_plain": "Right before, wrong now, chance included",
-    "flips_mended": "Wrong before, right now",
-    "neighbourhood_overlap": "Neighbours kept",
-    "tuned": "Tuned model",
-    "base": "Base model, not tuned",
-    "majority": "Always the most frequent class",
-    "tfidf": "TF-IDF + logistic regression",
-    "frozen": "Frozen base + logistic regression",
-    "few_shot": "Base model with examples in the prompt",
-    "vanilla": "Plain fine-tuning",
-    "text_classification": "Text classification",
-    "image_classification": "Image classification",
-    "generation": "Text generation",
-    "lora": "LoRA",
-    "full": "Full fine-tuning",
-    "partial": "Partial fine-tuning",
-    "head": "Head on the frozen base",
-    "prefix": "Prefix tuning",
-    "adapter": "Adapter",
-    "learning_rate": "Learning rate",
-}
-
-MEANINGS = {
-    "accuracy": "Share of rows given the right label.",
-    "macro_f1": "Precision and recall together; every class counts alike, however rare.",
-    "loss_per_byte": "How surprised the model is by the right answer, per byte of text.",
-    "perplexity": "Loss per token, exponentiated; depends on the tokenizer.",
-    "gap": "How much better it does on rows it trained on than on others.",
-    "generalization_gap": "How much better it does on rows it trained on than on others.",
-    "expected_calibration_error": "How far its stated probabilities are from how often it is right.",
-    "conformal_coverage": "How often sets that promise 90% hold the right label; 90% is right.",
-    "conformal_set_size": "How many labels such a set has; below 1 where some are empty.",
-    "robustness": "What it loses when the same rows are written or photographed differently.",
-    "sharpness": "Rise of the loss a small step uphill; compare with the base only.",
-    "flips": "Rows an earlier version had right and this one has wrong, beyond chance.",
-    "flips_plain": "The same, with the rows that two guessers would flip.",
-    "flips_mended": "The mirror: rows that were wrong and are right now, beyond chance.",
-    "neighbourhood_overlap": "Nearest neighbours of a row that tuning left its neighbours.",
-    "ece": "How far its stated probabilities are from how often it is right.",
-    "calibration_error": "How far its stated probabilities are from how often it is right.",
-}
 
 SHARES = frozenset({"share", "fraction", "probability"})
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"

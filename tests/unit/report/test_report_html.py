@@ -111,6 +111,22 @@ def test_a_new_measure_joins_by_being_in_the_scores(generation):
     assert "Brand new measure" in cost and "0.0042 0.0032–0.0052 48" in cost
 
 
+def test_scores_of_a_generator_are_named_and_what_cannot_be_said_is_said(generation):
+    path = generation / "scores.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    drift = {"value": 0.25, "low": 0.2, "high": 0.3, "n": 64, "direction": "lower", "unit": "nats"}
+    kept["scores"] |= {
+        "drift": {"name": "drift", **drift},
+        "memorization_near": {"name": "memorization_near", **drift, "unit": "share"},
+    }
+    kept["silences"] = {"forgetting": "the base has 0 of 9 probes <right>"}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    cost = page_of(generation).text("cost")
+    assert "Divergence from the base on new inputs" in cost and "In nats." in cost
+    assert "Trained rows nearly written out" in cost and "25.0% 20.0–30.0% 64" in cost
+    assert "Probes forgotten: The base has 0 of 9 probes <right>." in cost
+
+
 def test_text_of_the_user_is_never_markup(classification):
     evil = "<script>alert('x')</script>&amp;\"'"
     rows = (classification / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
