@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,8 @@ from benchmarks.common import save
 from benchmarks.quality._plain import pairs, stories_task, tuned
 from fewtune.measures.base import Evidence, score_all
 from fewtune.measures.observe.divergence import observe_divergence, observe_general
-from fewtune.measures.observe.probes import observe_probes
+from fewtune.measures.observe.probes import in_groups, observe_probes, right_answers
+from fewtune.measures.probes import items
 from fewtune.methods.base import trained_state
 from fewtune.regularizers._rows import RowOptions, base_samples
 from fewtune.train.journal import Journal
@@ -88,6 +90,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         protected = stories(task, base, rows, Path(name))
         before = task.outcomes(base, protected).losses.sum()
+        groups = in_groups(items())
+        known_before = observe_probes(task, base, base)
         for seed, (method, factor, epochs, guard) in enumerate(RUNS):
             key = f"{method} x{factor:.2g} {epochs} epochs{' guarded' if guard else ''}"
             if key in results:
@@ -106,7 +110,7 @@ def main() -> None:
             evidence = Evidence(
                 "generation",
                 task.outcomes(model, held_out),
-                probes=observe_probes(task, base, model),
+                probes=replace(known_before, after=right_answers(task, model, groups)),
                 general=observe_general(task, base, model),
                 drift=observe_divergence(task, base, model, held_out),
             )
