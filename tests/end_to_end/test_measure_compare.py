@@ -108,3 +108,45 @@ def test_the_table_names_both_and_says_whether_it_is_sure(fewtune, probed, other
     assert done.code == 0
     assert "Accuracy" in done.out
     assert "better than" in done.out or "cannot be told apart" in done.out
+
+
+def test_probes_of_the_users_own_are_read_before_anything_is_trained(
+    fewtune, causal_lm, data_folder, tmp_path
+):
+    faulty = tmp_path / "probes.jsonl"
+    faulty.write_text('{"prompt": "The sky is", "options": ["blue", "green"], "answer": "red"}\n')
+    done = fewtune(
+        "fit", data_folder / "prompts.jsonl", "--model", causal_lm, "-o", tmp_path / "run",
+        "--set", f"measure.probes={faulty}",
+    )  # fmt: skip
+    assert done.code == 2
+    assert "probes.jsonl:1" in done.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_probes_of_the_users_own_take_the_place_of_the_built_in_ones(
+    causal_lm, data_folder, tmp_path
+):
+    own = tmp_path / "probes.jsonl"
+    asked = [
+        {"prompt": f"name: Cotto{i}, food:", "options": ["thai", "french"], "answer": "thai"}
+        for i in range(6)
+    ]
+    own.write_text("".join(json.dumps(probe) + "\n" for probe in asked))
+    run = fewtune.fit(
+        data_folder / "prompts.jsonl",
+        str(causal_lm),
+        settings={
+            "training.updates": 2,
+            "training.evaluations": 1,
+            "select.samples": 0,
+            "measure.probes": str(own),
+        },
+        output=tmp_path / "run",
+    )
+    kept = json.loads((run.path / "scores.json").read_text())
+    # Six items are too few to be surely above chance: then the run says so, and gives no zero.
+    if "forgetting" in kept["scores"]:
+        assert kept["scores"]["forgetting"]["n"] == 6
+    else:
+        assert kept["silences"]["forgetting"]

@@ -22,6 +22,7 @@ __all__ = [
     "BudgetPlan",
     "Counts",
     "DataPlan",
+    "MeasurePlan",
     "Part",
     "Plan",
     "SelectPlan",
@@ -110,6 +111,14 @@ class SelectPlan(_Settings):
     samples: int = Field(32, ge=0, description="generation: test rows answered in full")
 
 
+class MeasurePlan(_Settings):
+    """What is measured beside what always is."""
+
+    probes: str = Field(
+        "", description="generation: a file of your own probes, in place of the built-in ones"
+    )
+
+
 class BudgetPlan(_Settings):
     """What tuning may cost the base; 0 for no bound."""
 
@@ -147,6 +156,7 @@ class Plan(_Settings):
     )
     select: SelectPlan = Field(default_factory=SelectPlan)
     budget: BudgetPlan = Field(default_factory=BudgetPlan)
+    measure: MeasurePlan = Field(default_factory=MeasurePlan)
     controls: list[str] = Field([], description="what tuning has to beat")
     reasons: dict[str, str] = Field({}, description="why a setting is what it is, by its key")
 

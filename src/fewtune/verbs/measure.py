@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from fewtune.records import Dataset, Score
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.base import Row, Task
 from fewtune.tasks.outcomes import Outcomes
+from fewtune.verbs.observe import changes
 from fewtune.verbs.result import Run, base_task, load_model, open_run
 
 __all__ = ["Measured", "kept", "measure", "outcomes_on"]
@@ -85,6 +86,7 @@ def measure(
     task, model = load_model(fitted.path)
     rows, dataset = _rows(fitted, task, data, columns)
     tuned = task.outcomes(model, rows)
+    found = Evidence(task.name, tuned)
     headline = row_measure(task.headline)
     base: dict[str, Score] = {}
     paired: dict[str, Score] = {}
@@ -93,10 +95,11 @@ def measure(
         before = task.outcomes(untuned, rows)
         base = score_all(Evidence(task.name, before))
         paired = {"base": headline.difference(tuned, before)}
+        found = replace(found, base=before, **changes(task, untuned, model, rows))
     return Measured(
         run=fitted.path,
         data=dataset.name,
-        scores=score_all(Evidence(task.name, tuned)),
+        scores=score_all(found),
         base=base,
         paired=paired,
         notes=_notes(fitted, dataset),

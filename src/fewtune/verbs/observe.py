@@ -13,7 +13,7 @@ from fewtune.measures.observe.generation import most_for, observe_generation
 from fewtune.measures.observe.neighbours import observe_neighbours
 from fewtune.measures.observe.perturbations import observe_perturbed
 from fewtune.measures.observe.sharpness import observe_rises
-from fewtune.measures.probes.own import OwnProbes
+from fewtune.measures.probes.own import OwnProbes, load_probes
 from fewtune.methods.head import features
 from fewtune.select.controls import from_shares
 from fewtune.select.material import Material
@@ -101,6 +101,7 @@ def of_run(
         trained=material.known,
         seed=material.plan.seed,
         moved=chosen.head is None,
+        own=load_probes(material.plan.measure.probes) if material.plan.measure.probes else None,
     )
     return Evidence(
         material.task.name,

@@ -10,6 +10,7 @@ from typing import Any
 from fewtune.data.load import load
 from fewtune.data.split import split as split_rows
 from fewtune.errors import DataError, PlanError
+from fewtune.measures.probes.own import load_probes
 from fewtune.models.load import (
     Source,
     parameter_count,
@@ -92,6 +93,9 @@ def prepare(
             "Leave task.name out, or name other columns with --columns",
         )
     refuse_unfit(given)
+    if given.measure.probes:
+        # Read now, so that a faulty file is told before anything is trained.
+        load_probes(given.measure.probes)
     task = TASKS.load(given.task.name)
     require(source, read_config(source), task.kinds, given.task.name.replace("_", " "))
     parts = split_rows(

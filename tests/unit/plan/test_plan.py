@@ -188,6 +188,7 @@ ELSEWHERE = {
     "select.guards": "unit/select/test_race",
     "select.folds": "unit/select/test_crossfit",
     "select.refit": "unit/select/test_race: the winner is trained again on all known rows",
+    "measure.probes": "end_to_end/test_measure_compare",
     "budget.forgetting": "unit/select/test_guards",
     "budget.general_loss": "unit/select/test_guards",
     "training.head_first": "unit/select/test_head_and_rest",
