@@ -62,6 +62,7 @@ TITLES = {
     "lora": "LoRA",
     "full": "Full fine-tuning",
     "partial": "Partial fine-tuning",
+    "contrastive": "Contrastive tuning",
     "head": "Head on the frozen base",
     "prefix": "Prefix tuning",
     "adapter": "Adapter",
