@@ -6,10 +6,10 @@ A row that teaches nothing, or that teaches to answer with nothing, is not train
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from fewtune.checks._rows import count, sources
 from fewtune.checks.base import Check, Context
+from fewtune.data.thumbnails import thumbnail
 from fewtune.records import Example, Finding, Shape
 
 __all__ = ["Empty"]
@@ -68,13 +68,5 @@ def _fault(example: Example, shape: Shape) -> str:
 
 
 def _readable(path: str) -> bool:
-    """Return whether a file begins like an image."""
-    from PIL import Image, UnidentifiedImageError
-
-    if not Path(path).is_file():
-        return False
-    try:
-        with Image.open(path):
-            return True
-    except (OSError, UnidentifiedImageError):
-        return False
+    """Return whether a file is an image to its end."""
+    return thumbnail(path) is not None

@@ -12,6 +12,7 @@ from fewtune.checks._rows import count, question, quote, share, sources
 from fewtune.checks.base import Check, Context
 from fewtune.checks.exact_duplicates import image_digests
 from fewtune.data.similarity import near_matches, normalise
+from fewtune.data.thumbnails import near_images
 from fewtune.records import Dataset, Finding
 
 __all__ = ["Leakage"]
@@ -33,13 +34,12 @@ class Leakage(Check):
         copies = _copies(data, test)
         if copies:
             yield _finding("copied", copies, data, test)
-        if data.shape == "labelled_image" or test.shape == "labelled_image":
-            return
         rest = [j for j in range(len(test)) if j not in copies]
+        asked = [question(test.examples[j]) for j in rest]
+        known = [question(e) for e in data.examples]
         near: dict[int, list[int]] = defaultdict(list)
-        matches = near_matches(
-            [question(test.examples[j]) for j in rest], [question(e) for e in data.examples]
-        )
+        images = "labelled_image" in (data.shape, test.shape)
+        matches = near_images(asked, known) if images else near_matches(asked, known)
         for query, row, _ in sorted(matches, key=lambda m: -m[2]):
             near[rest[query]].append(row)
         if near:

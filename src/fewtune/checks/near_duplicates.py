@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fewtune.checks._rows import TEXT_SHAPES, count, question, quote, share, sources, written
+from fewtune.checks._rows import count, question, quote, share, sources, written
 from fewtune.checks.base import Check, Context
+from fewtune.checks.exact_duplicates import image_digests
 from fewtune.data.similarity import near_duplicate_clusters
-from fewtune.records import Finding
+from fewtune.data.thumbnails import near_images
+from fewtune.records import Dataset, Finding
 
 __all__ = ["NearDuplicates", "clusters"]
 
@@ -21,11 +23,12 @@ MANY = 0.05
 class NearDuplicates(Check):
     """Finds clusters of rows that say almost the same in almost the same words."""
 
-    shapes = TEXT_SHAPES
-
     def findings(self, context: Context) -> Iterable[Finding]:
         """Return one finding with all clusters; a warning from 5% of the rows on, else a note."""
         data = context.data
+        if data.shape == "labelled_image":
+            yield from _images(data)
+            return
         found = []
         for cluster in clusters(context):
             kinds = {written(data.examples[i], data.shape).strip() for i in cluster}
@@ -44,6 +47,31 @@ class NearDuplicates(Check):
             f"another one, e.g. {quote(first)} and {quote(second)}.",
             "Keep the best row of each cluster, or leave them: a split never parts a cluster",
         )
+
+
+def _images(data: Dataset) -> Iterable[Finding]:
+    """Return one finding with pairs of images that are one picture in two files."""
+    paths = [example.input for example in data.examples]
+    digests = image_digests(data)
+    pairs = [
+        (i, j)
+        for i, j, _ in near_images(paths)
+        if digests.get(paths[i], paths[i]) != digests.get(paths[j], paths[j])
+    ]
+    if not pairs:
+        return
+    rows = sorted({row for pair in pairs for row in pair})
+    torn = [(i, j) for i, j in pairs if data.examples[i].target != data.examples[j].target]
+    one, other = (torn or pairs)[0]
+    labels = f"; {count(len(torn), 'pair')} of them with two labels" if torn else ""
+    yield Finding(
+        "near_duplicates",
+        "warning" if torn or len(rows) > MANY * len(data) else "note",
+        sources(data, rows),
+        f"{count(len(pairs), 'pair')} of images show one picture, scaled, compressed or lit in "
+        f"another way{labels}, e.g. {data.examples[one].source} and {data.examples[other].source}.",
+        "Keep one of each, or leave them: a split never parts them",
+    )
 
 
 def clusters(context: Context) -> list[tuple[int, ...]]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fewtune.data.similarity import near_duplicate_pairs
+from fewtune.data.thumbnails import near_images
 from fewtune.records import Dataset, Example
 
 __all__ = ["Units", "compared_texts", "link_rows"]
@@ -133,6 +134,8 @@ def link_rows(dataset: Dataset) -> Units:
     if dataset.shape == "labelled_image":
         inputs = _image_keys(dataset)
         _link_equal(links, inputs)
+        for one, two, _ in near_images([e.input for e in dataset]):
+            links[two].add(one)
     else:
         inputs = [e.input.strip() for e in dataset]
     near = [tuple(found) for found in links]

@@ -69,12 +69,26 @@ def test_planted_wrong_labels_are_found_and_a_clean_set_is_silent():
     assert "3 labels are contradicted" in finding.evidence
 
 
+def test_a_tenth_of_wrong_labels_is_named():
+    data = rows(100)
+    planted = random.Random(1).sample(range(300), 30)
+    others = list(TOPICS)
+    for row in planted:
+        text, label = data[row]
+        data[row] = (text, others[others.index(label) - 1])
+    (finding,) = found("label_errors", labelled(*data))
+    assert finding.severity == "warning"
+    named = {line - 2 for line in lines(finding)}
+    assert len(named & set(planted)) >= 15
+    assert len(named - set(planted)) <= 2
+
+
 def test_it_abstains_where_labels_are_noise():
     draw = random.Random(0)
     noise = [(text, draw.choice("ab")) for text, _ in rows(40)]
     (finding,) = found("label_errors", labelled(*noise))
     assert (finding.severity, finding.rows) == ("note", ())
-    assert "Abstains" in finding.evidence and "less than 75%" in finding.evidence
+    assert "Abstains" in finding.evidence and "hardly more than a guess" in finding.evidence
 
 
 def test_it_abstains_on_few_rows_and_copies_do_not_count():
@@ -97,4 +111,5 @@ def test_a_model_that_embeds_is_asked_instead():
     data[5] = (data[5][0], "a")
     model = WordModel(vectors=lambda text: [1.0, 0.0] if text.endswith("x") else [0.0, 1.0])
     (finding,) = found("label_errors", labelled(*data), model=model)
-    assert lines(finding) == [7] and "ridge regression on words embeddings" in finding.evidence
+    assert lines(finding) == [7] and "ridge regression and" in finding.evidence
+    assert "by words's embeddings" in finding.evidence

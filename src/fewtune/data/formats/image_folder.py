@@ -77,8 +77,10 @@ def _table(path: Path, name: str, rows: list[tuple[Path, str | None]]) -> Table:
     table = Table(name, [], str(path))
     root = path.resolve()
     for number, (image, label) in enumerate(rows, 1):
-        inside = str(image.relative_to(path))
-        wrong = image_fault(image, root)
+        written = str(image.relative_to(path))
+        # Bytes of a name that are no UTF-8 cannot be written into any report or file of rows.
+        inside = written.encode(errors="backslashreplace").decode()
+        wrong = image_fault(image, root) if inside == written else "a name that is not UTF-8"
         if wrong:
             faults.add(f"{name}/{inside}", "an image that can be read", wrong)
         fields = {"image": inside} if label is None else {"image": inside, "label": label}

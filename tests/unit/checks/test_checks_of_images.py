@@ -1,0 +1,131 @@
+"""Near copies, leaks and wrong labels among images, on pictures drawn for the purpose."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from check_data import found
+from PIL import Image, ImageEnhance
+
+from fewtune.data.load import load
+from fewtune.data.split import split
+from fewtune.data.thumbnails import near_images, thumbnail
+from fewtune.records import Dataset
+
+
+def drawing(seed: int, tall: bool) -> Image.Image:
+    """Return a picture of soft random spots with a bright bar that stands or lies."""
+    draw = np.random.default_rng(seed)
+    spots = Image.fromarray(draw.integers(0, 200, (6, 6, 3), dtype=np.uint8))
+    picture = spots.resize((64, 64), Image.Resampling.BICUBIC)
+    place = int(draw.integers(8, 40))
+    bar = (place, 4, place + 10, 60) if tall else (4, place, 60, place + 10)
+    picture.paste((255, 255, 255), bar)
+    return picture
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for label in ("lying", "standing"):
+        (tmp_path / "bars" / label).mkdir(parents=True)
+        for i in range(40):
+            drawing(i + 100 * (label == "standing"), label == "standing").save(
+                tmp_path / "bars" / label / f"{i}.png"
+            )
+    return tmp_path / "bars"
+
+
+CHANGES = {
+    "compressed": lambda p: p,
+    "smaller": lambda p: p.resize((40, 40)),
+    "brighter": lambda p: ImageEnhance.Brightness(p).enhance(1.15),
+    "contrast": lambda p: ImageEnhance.Contrast(p).enhance(1.2),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_near_and_no_other_picture_is(folder: Path, change: str) -> None:
+    paths = [e.input for e in load(folder)]
+    copies = []
+    for i, path in enumerate(paths):
+        with Image.open(path) as image:
+            CHANGES[change](image.convert("RGB")).save(folder / f"{change}{i}.jpg", quality=60)
+        copies.append(str(folder / f"{change}{i}.jpg"))
+    pairs = {(i, j) for i, j, _ in near_images(copies, paths)}
+    assert {i for i, j in pairs if i == j} >= set(range(76))
+    assert all(i == j for i, j in pairs)
+    assert not near_images(paths)
+
+
+def test_plain_and_broken_images_are_near_to_nothing(tmp_path: Path) -> None:
+    for i, shade in enumerate((10, 10, 200)):
+        Image.new("RGB", (50, 50), (shade,) * 3).save(tmp_path / f"{i}.png")
+    (tmp_path / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    paths = [str(tmp_path / f"{i}.png") for i in range(4)]
+    assert not near_images(paths)
+    assert thumbnail(paths[3]) is None
+    assert np.all(thumbnail(paths[2]) == 200)
+
+
+def test_near_copies_are_named_and_stay_together_in_a_split(folder: Path) -> None:
+    assert not found("near_duplicates", load(folder))
+    with Image.open(folder / "lying" / "3.png") as image:
+        image.resize((50, 50)).save(folder / "standing" / "copy.png")
+    data = load(folder)
+    (finding,) = found("near_duplicates", data)
+    assert finding.severity == "warning"  # one picture under two labels
+    assert finding.rows == (f"{folder}/lying/3.png", f"{folder}/standing/copy.png")
+    assert "1 pair of images" in finding.evidence and "two labels" in finding.evidence
+    where = {data[i].source: part for part in ("train", "test") for i in getattr(split(data), part)}
+    assert len({where.get(row) for row in finding.rows}) == 1
+
+
+def test_exact_copies_are_left_to_the_other_check(folder: Path) -> None:
+    copy = folder / "lying" / "copy.png"
+    copy.write_bytes((folder / "lying" / "3.png").read_bytes())
+    assert not found("near_duplicates", load(folder))
+    assert found("exact_duplicates", load(folder))
+
+
+def test_a_test_image_that_is_a_training_image_saved_again_leaks(
+    folder: Path, tmp_path: Path
+) -> None:
+    for label in ("lying", "standing"):
+        (tmp_path / "test" / label).mkdir(parents=True)
+        drawing(900 + (label == "standing"), label == "standing").save(
+            tmp_path / "test" / label / "new.png"
+        )
+    with Image.open(folder / "lying" / "7.png") as image:
+        image.convert("RGB").save(tmp_path / "test" / "lying" / "old.jpg", quality=70)
+    (finding,) = found("leakage", load(folder), test=load(tmp_path / "test"))
+    assert finding.rows == (f"{tmp_path}/test/lying/old.jpg", f"{folder}/lying/7.png")
+    assert "1 test input is nearly a training input" in finding.evidence
+
+
+def test_wrong_labels_of_pictures_that_pixels_tell_apart_are_named(folder: Path) -> None:
+    data = load(folder)
+    assert not found("label_errors", data)
+    planted = random.Random(0).sample(range(80), 4)
+    wrong = {"lying": "standing", "standing": "lying"}
+    rows = tuple(
+        replace(e, target=wrong[e.target or ""]) if i in planted else e for i, e in enumerate(data)
+    )
+    (finding,) = found("label_errors", replace(data, examples=rows))
+    named = {data[i].source for i in planted} & set(finding.rows)
+    assert len(named) >= 2
+    assert len(finding.rows) <= 6
+    assert "by 16 × 16 pixels" in finding.evidence
+
+
+def test_it_abstains_where_pixels_say_nothing(folder: Path) -> None:
+    draw = random.Random(1)
+    data = load(folder)
+    noise = Dataset(
+        tuple(replace(e, target=draw.choice("ab")) for e in data), data.shape, data.name
+    )
+    (finding,) = found("label_errors", noise)
+    assert "Abstains" in finding.evidence and not finding.rows
