@@ -115,7 +115,7 @@ def base_samples(run: Running, options: RowOptions) -> list[Row]:
     starts from the same weights, has the same ones for nothing.
     """
     task = cast(Generation, run.task)
-    length = options.length or min(LONGEST_SAMPLE, max(row.length for row in run.rows))
+    length = options.length or min(LONGEST_SAMPLE, max(row.length for row in run.asked or run.rows))
     length = min(length, task.max_length())
     prompts = _prompts(run, task, options, length)
     facts = [prompts, length, run.seed, {n: float(v.double().sum()) for n, v in run.start.items()}]
@@ -141,7 +141,7 @@ def _prompts(
         begin = task.tokenizer.bos_token_id
         begin = task.tokenizer.eos_token_id if begin is None else begin
         return [(int(begin),)] * options.samples
-    rows = random.Random(f"{run.seed}/prompts").choices(run.rows, k=options.samples)
+    rows = random.Random(f"{run.seed}/prompts").choices(run.asked or run.rows, k=options.samples)
     texts = [prompt_text(task.tokenizer, row.example) for row in rows]
     found = task.tokenizer(texts, add_special_tokens=False)["input_ids"]
     most = max(1, length // 2)

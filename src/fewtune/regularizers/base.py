@@ -24,6 +24,8 @@ class Running(Protocol):
     method: Method
     rows: Sequence[Row]
     """The training rows."""
+    asked: Sequence[Row]
+    """Rows whose prompts the base's samples answer, where not the training rows; see ``_rows``."""
     start: dict[str, Tensor]
     """Trainable parameters as they were before the first update, by name; see ``reference``."""
     optimizer: Any

@@ -72,7 +72,8 @@ def _retrain(material: Material, chosen: Trial) -> None:
             "known_head", lambda: fit(material.known_states(names=True), material.folds())
         )
     method, model = prepared_model(material, candidate, head)
-    run = training_of(material, candidate, method, model, rows, more={"stop_at": stop})
+    again = {"stop_at": stop, "asked": material.train}
+    run = training_of(material, candidate, method, model, rows, more=again)
     with cached_trunk(model, task, rows, material.journal, candidate.name, run.folder.parent):
         train(run)
     if chosen.alpha != 1.0:

@@ -53,6 +53,9 @@ class Training:
     evaluate
         Returns loss, standard error and headline of the validation rows; ``None`` where all rows
         train and nothing is left to choose by: the last weights are kept then.
+    asked
+        Rows whose prompts the base's samples answer, where not ``rows``: a refit takes those of its
+        trial, so that nothing is drawn twice.
     stop_at
         Update after which the training ends, if before the end of its schedule.
     folder
@@ -84,6 +87,7 @@ class Training:
     regularizers: Sequence[Regularizer] = ()
     monitors: Sequence[Monitor] = ()
     validation: Sequence[Row] = ()
+    asked: Sequence[Row] = ()
     stop_at: int = 0
 
     update: int = 0
