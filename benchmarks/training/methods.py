@@ -170,6 +170,8 @@ def trained(case: Case, name: str, seed: int, folder: Path) -> dict[str, Any]:
         )
         with cached_trunk(model, task, case.train, run.journal, name, folder):
             train(run)
+        if method.solves_after:
+            solved(case, model)
     seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
     after = measure.of(task.outcomes(model, case.test))
     return {

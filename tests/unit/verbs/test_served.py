@@ -13,7 +13,7 @@ import torch
 from fewtune.errors import ModelError, RunError
 from fewtune.methods.base import METHODS
 from fewtune.models.load import fingerprint, resolve
-from fewtune.models.tiny import save_encoder
+from fewtune.models.tiny import save_encoder, save_image_transformer
 from fewtune.models.twin import twin
 from fewtune.plan.plan import Part, Plan, TaskPlan
 from fewtune.tasks.base import TASKS
@@ -27,7 +27,9 @@ TEXTS = [text for text, _ in made_data.labelled(3, seed=8)]
 def written(folder, base, method, kind="text_classification", **options):
     """Write a run as ``fit`` does, whose trained parameters are drawn at random; return it."""
     settings = TaskPlan(name=kind)
-    shape = "prompt" if kind == "generation" else "labelled_text"
+    shape = {"generation": "prompt", "image_classification": "labelled_image"}.get(
+        kind, "labelled_text"
+    )
     labels = () if kind == "generation" else LABELS[method]
     task = TASKS.load(kind)(resolve(str(base)), settings, shape, labels)
     made = METHODS.load(method)(options)
@@ -160,3 +162,21 @@ def test_a_twin_has_the_weights_and_not_the_additions():
     x = torch.ones(1, 2)
     assert len(list(model.parameters())) == 4
     assert not torch.equal(model(x), other(x))
+
+
+def test_image_models_share_a_base_and_have_heads_of_their_own(tmp_path):
+    from PIL import Image
+
+    base = save_image_transformer(tmp_path / "vit")
+    Image.new("RGB", (20, 20), (200, 30, 90)).save(tmp_path / "one.png")
+    runs = [written(tmp_path / m, base, m, "image_classification") for m in ("head", "lora")]
+    alone = {path.name: open_run(path).predict(str(tmp_path / "one.png")) for path in runs}
+    served = Served(runs)
+    for name in served:
+        assert served.predict(name, str(tmp_path / "one.png")) == alone[name]
+    assert served["head"].predict(str(tmp_path / "one.png"))["label"] in LABELS["head"]
+    held = {
+        run._model[1].encoder.get_parameter("vit.layernorm.weight").data_ptr()
+        for run in served.values()
+    }
+    assert len(held) == 1
