@@ -226,7 +226,8 @@ were picked on the validation rows, which alone is worth about one (benchmarks/L
 def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     """Return the cheapest trial within one standard error of the best, and the reason in words.
 
-    Where the best was trained and the cheaper one solved, two standard errors are asked for.
+    Where the best was trained and the cheaper one solved, two standard errors are asked for, unless
+    the best's last weights were kept whatever validation said of them.
 
     Parameters
     ----------
@@ -238,9 +239,11 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     measure = material.headline
     sign = 1 if measure.direction == "higher" else -1
     best = max(trials, key=lambda trial: sign * trial.score.value)
+    # Of weights that are kept as they end only the dial was picked on these rows.
+    last = best.method.solves_after
     for trial in trials:
         behind, error = _behind(measure, best.validation, trial.validation)
-        flattered = best.head is None and trial.head is not None
+        flattered = best.head is None and not last and trial.head is not None
         margin = error * (FLATTERY if flattered else 1.0)
         if trial is best or sign * behind <= margin:
             break
