@@ -26,6 +26,7 @@ VERBS = (
     "report",
     "collect",
     "augment",
+    "memory",
     "demo",
     "doctor",
 )

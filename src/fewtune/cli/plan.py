@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fewtune.cli.options import AsJson, Columns, Data, Effort, Output, Settings, Test
 from fewtune.errors import RunError
+
+if TYPE_CHECKING:
+    from fewtune.plan.memory import Estimate
 
 __all__ = ["plan"]
 
@@ -28,6 +31,7 @@ def plan(
     from fewtune.cli.fit import known_effort
     from fewtune.data.load import parse_columns
     from fewtune.plan.plan import counts, parse_settings
+    from fewtune.verbs.foreseen import foresee_plan, free_for_fit
     from fewtune.verbs.prepare import prepare
 
     if output and output.exists():
@@ -53,6 +57,7 @@ def plan(
                 "Choose another",
             ) from error
     told = counts(proposed.training, len(parts.train))
+    memory, free = foresee_plan(prepared), free_for_fit()
     judged = len(prepared.test) if prepared.test is not None else len(parts.test)
     if as_json:
         answer = {
@@ -63,6 +68,7 @@ def plan(
                 "validation": len(parts.validation),
                 "test": judged,
             },
+            "memory": {**memory.as_json(), "free_bytes": free} if memory else None,
         }
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
@@ -72,6 +78,7 @@ def plan(
     for sentence in parts.certificate.sentences:
         typer.echo(f"split: {sentence}")
     typer.echo(f"training: {told.sentence()}")
+    typer.echo(f"memory: {_memory(memory, free)}")
     for key, reason in proposed.reasons.items():
         value: object = proposed.model_dump()
         for part in key.split("."):
@@ -79,3 +86,14 @@ def plan(
         typer.echo(f"{key} = {value}\n    {reason}")
     if output:
         typer.echo(f"written to {output}; carry it out with: fewtune fit {data} --plan {output}")
+
+
+def _memory(found: Estimate | None, free: int | None) -> str:
+    from fewtune.plan.memory import in_words, size
+
+    if found is None:
+        return "not known for this model"
+    if free is None:
+        return in_words(found)
+    there = "fits" if found.total <= free else "DOES NOT FIT: fit would refuse it"
+    return f"{in_words(found)}; {there} here, where {size(free)} are free"

@@ -8,8 +8,9 @@ averages are exact; activations are found by running the model's own code on ten
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fewtune.environment import bf16_is_native
@@ -17,11 +18,12 @@ from fewtune.errors import FewtuneError, PlanError
 from fewtune.methods.base import METHODS
 from fewtune.plan.passes import Passes, passes
 from fewtune.plan.plan import Part, Plan
-from fewtune.plan.work import Work
+from fewtune.plan.work import Size, Work
+from fewtune.regularizers.base import REGULARIZERS, Regularizer
 
 __all__ = ["Estimate", "computes_in_bf16", "estimate", "in_words", "refuse_unfitting", "size"]
 
-LIBRARIES = 560_000_000
+LIBRARIES = 475_000_000
 """Bytes of main memory that Python, torch, transformers and scikit-learn hold once a fit has used
 them (torch 2.13 on Linux; what is in use of their code counts). On a GPU they are not in its
 memory."""
@@ -32,12 +34,13 @@ TRUNK_IN_MEMORY = 1 << 30
 BF16_FROM = 5_000_000
 """Parameters from which bfloat16 is worth its conversions; below, float32 is as fast."""
 
-GUARDS: Mapping[str, tuple[float, float]] = {
-    "ewc": (1.0, 0.0),
-    "sam": (1.0, 0.0),
-    "kl_to_base": (0.0, 0.5),
-}
-"""By regularizer: copies of the weights that train, and of an update's activations, on top."""
+KL = "kl_to_base"
+
+GUARDS = ("ewc", "sam")
+"""Regularizers that keep one more value for every weight that trains."""
+
+LONGEST_SAMPLE = 256
+"""Most tokens of a row that the base draws; see ``regularizers._rows``."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def estimate(
     FewtuneError
         If a method does not fit the model.
     """
+    work = replace(work, protected=_protected(plan, work))
     bf16 = computes_in_bf16(plan.training.precision, parameters, device)
     on_gpu = device != "cpu"
     rungs = [Part(name=name) for name in plan.select.rungs if name != plan.method.name]
@@ -115,7 +119,8 @@ def estimate(
     for part in (plan.method, *rungs):
         held = passes(config, part.name, part.options, work, bf16=bf16, flash=on_gpu)
         solved = work.task in METHODS.load(part.name).solves
-        moments = _solving(held) if solved else _training(held, plan, processes)
+        kept = _kept_answers(plan, work, getattr(config, "vocab_size", 0) or work.classes)
+        moments = _solving(held) if solved else _training(held, plan, processes, kept)
         for moment, parts in moments.items():
             libraries = {} if on_gpu else {"libraries": LIBRARIES}
             parts = {k: v for k, v in (libraries | parts).items() if v}
@@ -127,11 +132,39 @@ def _solving(held: Passes) -> dict[str, dict[str, int]]:
     return {"computing states": {"base": held.base, "activations": held.measured}}
 
 
-def _training(held: Passes, plan: Plan, processes: int) -> dict[str, dict[str, int]]:
-    """Return what a candidate that is trained holds, by moment."""
+def _kl(plan: Plan) -> Regularizer | None:
+    """Return the plan's comparison with the base, its own or the one that is tried."""
+    parts = [part for part in (*plan.regularizers, *plan.select.guards) if part.name == KL]
+    return REGULARIZERS.load(KL)(parts[0].options) if parts else None
+
+
+def _protected(plan: Plan, work: Work) -> Size | None:
+    """Return the rows on which an update is compared with the base."""
+    found = _kl(plan)
+    if found is None:
+        return None
+    rows = math.ceil(found.options.dose * plan.training.batch_size)
+    if work.task != "generation":
+        return Size(rows, work.update.width, rows)
+    width = found.options.length or min(LONGEST_SAMPLE, work.update.width)
+    rows = max(1, min(rows, plan.training.tokens_per_batch // width))
+    return Size(rows, width, rows * width)
+
+
+def _kept_answers(plan: Plan, work: Work, classes: int) -> int:
+    """Return the bytes of the base's answers that are kept; none where they are too many."""
+    found = _kl(plan)
+    if found is None or work.protected is None:
+        return 0
+    each = work.protected.units // work.protected.rows
+    kept: int = found.options.samples * each * classes * 4
+    return kept if kept <= found.options.memory * 2**20 else 0
+
+
+def _training(held: Passes, plan: Plan, processes: int, kept: int) -> dict[str, dict[str, int]]:
+    """Return what a candidate that is trained holds, by moment; ``kept`` are the base's answers."""
     trained = held.trainable
-    copies = sum(GUARDS.get(part.name, (0, 0))[0] for part in plan.regularizers)
-    again = sum(GUARDS.get(part.name, (0, 0))[1] for part in plan.regularizers)
+    copies = sum(part.name in GUARDS for part in plan.regularizers)
     # Candidates of one round stay loaded until it is over.
     raced = len(plan.select.rates) + len(plan.select.guards)
     learning = {
@@ -141,7 +174,7 @@ def _training(held: Passes, plan: Plan, processes: int) -> dict[str, dict[str, i
         "gradients": trained * (2 if processes > 1 else 1),
         "optimizer": 2 * trained,
         "trunk": min(held.trunk, TRUNK_IN_MEMORY),
-        "guards": round(copies * trained + again * held.update),
+        "guards": copies * trained + kept,
     }
     # The start and the best so far are kept; while a better one is copied, the old is still there.
     moments = {

@@ -103,14 +103,18 @@ def passes(
     model.train()
     peak, gradients = _update(model, work, kernels)
     model.eval()
+    # Autocast keeps what it lowers of weights that train until a pass is over.
+    cast = trainable // 2 if bf16 else 0
     return Passes(
         base=base,
         model=whole,
         trainable=trainable,
         kept=whole if keeps_all else trainable,
         update=max(0, peak - gradients),
-        measured=_measured(model, work, work.measured, kernels),
-        answers=_measured(model, work, work.answers, kernels, cache=True) if work.answers else 0,
+        measured=cast + _measured(model, work, work.measured, kernels),
+        answers=cast + _measured(model, work, work.answers, kernels, cache=True)
+        if work.answers
+        else 0,
         trunk=_trunk(model, work, kernels),
     )
 
@@ -155,10 +159,21 @@ def _update(model: nn.Module, work: Work, kernels: Kernels) -> tuple[int, int]:
     with _counted(model, kernels) as ledger:
         logits = _read(model, work, _hidden(model, work, work.update))
         targets = torch.zeros(len(logits), dtype=torch.int64)
-        nn.functional.cross_entropy(logits.float(), targets).backward()
+        loss = nn.functional.cross_entropy(logits.float(), targets)
+        if work.protected:
+            loss = loss + _divergence(model, work, work.protected)
+        loss.backward()
     gradients = _bytes(p.grad for p in model.parameters() if p.grad is not None)
     model.zero_grad(set_to_none=True)
     return ledger.peak, gradients
+
+
+def _divergence(model: nn.Module, work: Work, size: Size) -> Tensor:
+    """Return KL(base‖tuned) on protected rows, as ``kl_to_base`` computes it."""
+    with torch.no_grad():
+        base = _read(model, work, _hidden(model, work, size)).float().log_softmax(dim=-1)
+    tuned = _read(model, work, _hidden(model, work, size)).float().log_softmax(dim=-1)
+    return (base.exp() * (base - tuned)).sum()
 
 
 def _measured(model: Any, work: Work, size: Size, kernels: Kernels, *, cache: bool = False) -> int:

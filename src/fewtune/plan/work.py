@@ -49,6 +49,8 @@ class Work:
         Tokens (or images) of all rows that train and choose, which a trunk keeps the states of.
     pixels
         Height and width of an image.
+    protected
+        The rows on which an update is compared with the base, if it is.
     """
 
     task: str
@@ -58,6 +60,7 @@ class Work:
     answers: Size | None = None
     known: int = 0
     pixels: tuple[int, int] = (0, 0)
+    protected: Size | None = None
 
     def narrowed(self, training: TrainingPlan, longest: int = 0) -> Work:
         """Return the work under other settings: fewer tokens at once, rows cut to ``longest``."""

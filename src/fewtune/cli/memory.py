@@ -1,0 +1,58 @@
+"""``fewtune memory``: what tuning a model would need, by method; the model need not be here."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from fewtune.cli.options import AsJson
+
+__all__ = ["memory"]
+
+
+def memory(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A size (7B), a folder with config.json, or hub id."),
+    ],
+    length: Annotated[int, typer.Option(min=1, help="Tokens of a row.")] = 512,
+    rows: Annotated[int, typer.Option(min=1, help="Rows computed at once.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Print a line for each method: weights, gradients, optimizer, activations, file kept."""
+    from fewtune.environment import device_name, free_memory
+    from fewtune.plan.memory import size
+    from fewtune.verbs.memory import memory as work_out
+
+    device = "cuda" if device_name().startswith("cuda") else "cpu"
+    about, parameters, needs = work_out(model, length=length, rows=rows, device="cuda")
+    free = free_memory(device_name())
+    if as_json:
+        answer = {
+            "model": model,
+            "shape": about,
+            "parameters": parameters,
+            "weights": {"float32": 4 * parameters, "bfloat16": 2 * parameters},
+            "methods": [need.as_json() for need in needs],
+            "free_bytes": free,
+        }
+        typer.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    typer.echo(f"{model}: {about}; {parameters:,} parameters")
+    typer.echo(f"weights: {size(4 * parameters)} in float32, {size(2 * parameters)} in bfloat16")
+    typer.echo(
+        f"training {rows} × {length} tokens at once, weights in float32, passes in bfloat16:"
+    )
+    words = ("weights", "gradients", "optimizer", "activations", "total", "kept")
+    typer.echo(f"{'method':12}" + "".join(f"{word:>13}" for word in words))
+    for need in needs:
+        figures = "".join(f"{size(getattr(need, word)):>13}" for word in words)
+        fits = "" if free is None or need.total <= free else "  does not fit here"
+        typer.echo(f"{need.method:12}{figures}{fits}")
+    if free is not None:
+        place = "on the GPU" if device == "cuda" else "here"
+        typer.echo(f"free {place}: {size(free)}")
+    typer.echo("activations: what they take beyond the room of the gradients, which come later.")
+    typer.echo("A fit holds more: a copy of the base to compare with, and the best weights so far.")

@@ -1,0 +1,108 @@
+"""Memory: what tuning a model would hold by each method, also for a model that is not here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fewtune.errors import FewtuneError
+from fewtune.methods.base import METHODS
+from fewtune.models.load import model_kind
+from fewtune.models.shape import known_shape
+from fewtune.plan.passes import Passes, passes
+from fewtune.plan.work import Size, Work
+
+__all__ = ["Need", "memory"]
+
+TASKS_OF = {"causal": "generation", "text": "text_classification", "image": "image_classification"}
+
+
+@dataclass(frozen=True)
+class Need:
+    """What training with one method holds, in bytes.
+
+    Attributes
+    ----------
+    method
+        Its name.
+    weights
+        All weights, in float32, what the method adds included.
+    gradients, optimizer
+        Of what trains: one value and two values each.
+    activations
+        Of one batch, at their most.
+    kept
+        Weights that a run keeps: the file of the adapter, or the whole model.
+    """
+
+    method: str
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    kept: int
+
+    @property
+    def total(self) -> int:
+        """Training itself: without a copy of the base beside it, snapshots and libraries."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures."""
+        names = ("method", "weights", "gradients", "optimizer", "activations", "kept", "total")
+        return {name: getattr(self, name) for name in names}
+
+
+def memory(
+    model: str,
+    *,
+    length: int = 512,
+    rows: int = 1,
+    device: Literal["cpu", "cuda"] = "cuda",
+    bf16: bool = True,
+) -> tuple[str, int, list[Need]]:
+    """Return what the model is, its parameters, and what each method needs to train it.
+
+    Parameters
+    ----------
+    model
+        A number of parameters (``7B``), a folder with a config.json, a hub id, ``builtin`` or
+        ``minilm``. No weights are read or fetched.
+    length
+        Tokens of a row.
+    rows
+        Rows computed at once.
+    device
+        On a GPU attention with dropout is one kernel, which keeps less.
+    bf16
+        Whether forward passes are in bfloat16; weights and optimizer are float32 all the same.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    config, about = known_shape(model)
+    task = TASKS_OF[model_kind(config)] if config.architectures else "generation"
+    side = getattr(config, "image_size", 224)
+    pixels = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
+    images = task == "image_classification"
+    batch = Size(rows, length, rows * length if task == "generation" else rows)
+    work = Work(task, 10, batch, Size(1, 8, 1), None, 0, pixels if images else (0, 0))
+    needs: list[Need] = []
+    parameters = 0
+    for name in METHODS.names():
+        if task not in METHODS.load(name).tasks:
+            continue
+        try:
+            held = passes(config, name, {}, work, bf16=bf16, flash=device == "cuda")
+        except FewtuneError:
+            continue
+        parameters = held.base // 4
+        needs.append(_need(name, held))
+    needs.sort(key=lambda need: -need.total)
+    return about, parameters, needs
+
+
+def _need(name: str, held: Passes) -> Need:
+    return Need(name, held.model, held.trainable, 2 * held.trainable, held.update, held.kept)
