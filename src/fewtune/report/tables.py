@@ -26,6 +26,7 @@ SHORT = {
     "tfidf": "TF-IDF",
     "majority": "most frequent",
     "base": "base model",
+    "few_shot": "base, few-shot",
 }
 """Names that leave room for the figures in 80 columns."""
 

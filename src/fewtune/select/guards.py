@@ -63,9 +63,10 @@ def guards(
     """
     found = []
     cure = (
-        "Raise the weight of kl_to_base (--set regularizers), or allow more with --set budget"
+        "Hold it harder to the base: --set 'regularizers=[{name: kl_to_base, options: "
+        "{weight: 4}}]', or allow more: --set budget.general_loss=0.05"
         if protected
-        else "Protect the base: --set 'regularizers=[{name: kl_to_base}]'"
+        else "Hold it to the base: --set 'regularizers=[{name: kl_to_base}]'"
     )
     if "forgetting" in scores and budget.forgetting:
         found.append(_bounded(scores["forgetting"], budget.forgetting, "of the probes", cure))

@@ -1,0 +1,163 @@
+"""Target and forgetting side by side: fewtune's default against plain tuning (see PROTOCOL.md).
+
+    python -m benchmarks.quality.target_and_forgetting [--only e2e_200] [--seeds 0 1]
+
+Cells that are in the results file already are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import command, read_csv, save, shared
+
+Rows = list[dict[str, Any]]
+RESULTS = Path(__file__).parent / "results" / "target_and_forgetting.json"
+TEST_ROWS = 300
+CONTENDERS = {
+    "plain": ("--set", "regularizers=[]", "--set", "select.dial=[1.0]"),
+    "quick": (),
+}
+FIRST = ("Bel", "Cor", "Dan", "Fen", "Gal", "Hor", "Jun", "Kes", "Lor", "Mav", "Nol", "Per")
+LAST = ("ada", "eth", "imo", "ora", "uska", "yne", "alt", "ebb", "ist", "onde", "ulo", "arth", "ix")
+TRADES = ("baker", "pilot", "weaver", "painter", "farmer", "judge", "sailor", "dentist")
+TOWNS = ("Arvale", "Brinmoor", "Castrel", "Dunhollow", "Elmspan", "Farwick", "Glenora", "Hartsea")
+
+
+def e2e(count: int, seed: int, *, capitals: bool = False) -> tuple[Rows, Rows]:
+    """Return pairs of E2E: two sentences of each of count/2 meaning representations."""
+    rows = read_csv(shared("data", "e2e", "devset.csv"))
+    test = read_csv(shared("data", "e2e", "testset_w_refs.csv"))
+    drawn = random.Random(seed)
+    meanings = sorted({row["mr"] for row in rows})
+    drawn.shuffle(meanings)
+    by_meaning: dict[str, list[str]] = {}
+    for row in rows:
+        by_meaning.setdefault(row["mr"], []).append(row["ref"])
+    train = [
+        {"prompt": meaning, "completion": text}
+        for meaning in meanings
+        for text in by_meaning[meaning][:2]
+    ][:count]
+    drawn.shuffle(test)
+    judge = [{"prompt": row["mr"], "completion": row["ref"]} for row in test[:TEST_ROWS]]
+    if capitals:
+        for row in (*train, *judge):
+            row["completion"] = row["completion"].upper()
+    return train, judge
+
+
+def dialogues(count: int, seed: int) -> tuple[Rows, Rows]:
+    """Return booking dialogues: ``count`` to train, 100 others to judge."""
+    path = shared("data", "dialogues", "booking_dialogues.jsonl")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    random.Random(seed).shuffle(rows)
+    return rows[:count], rows[-100:]
+
+
+def facts(seed: int) -> tuple[Rows, Rows]:
+    """Return 150 made-up facts, asked in two ways to train and in a third to judge."""
+    drawn = random.Random(seed)
+    names = [first + last for first in FIRST for last in LAST]
+    drawn.shuffle(names)
+    train, judge = [], []
+    for name in names[:150]:
+        trade, town = drawn.choice(TRADES), drawn.choice(TOWNS)
+        answer = f"{name} is a {trade} in {town}."
+        train += [
+            {"prompt": f"Who is {name}?", "completion": answer},
+            {"prompt": f"What do you know about {name}?", "completion": answer},
+        ]
+        judge.append({"prompt": f"Tell me about {name}.", "completion": answer})
+    return train, judge
+
+
+CELLS: dict[str, tuple[str, Callable[[int], tuple[Rows, Rows]]]] = {
+    "e2e_50/stories260K": ("stories260K", lambda seed: e2e(50, seed)),
+    "e2e_200/stories260K": ("stories260K", lambda seed: e2e(200, seed)),
+    "e2e_1000/stories260K": ("stories260K", lambda seed: e2e(1000, seed)),
+    "facts/stories260K": ("stories260K", facts),
+    "capitals_200/stories260K": ("stories260K", lambda seed: e2e(200, seed, capitals=True)),
+    "e2e_50/builtin": ("builtin", lambda seed: e2e(50, seed)),
+    "e2e_200/builtin": ("builtin", lambda seed: e2e(200, seed)),
+    "dialogues_50/builtin": ("builtin", lambda seed: dialogues(50, seed)),
+    "dialogues_200/builtin": ("builtin", lambda seed: dialogues(200, seed)),
+    "facts/builtin": ("builtin", facts),
+    "capitals_200/builtin": ("builtin", lambda seed: e2e(200, seed, capitals=True)),
+    "e2e_1000/builtin": ("builtin", lambda seed: e2e(1000, seed)),
+}
+
+
+def fitted(model: str, train: Rows, judge: Rows, settings: tuple[str, ...], seed: int) -> Any:
+    """Return the scores, paired differences and choice of one fit."""
+    name = model if model == "builtin" else str(shared("models", model))
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for part, rows in (("train", train), ("test", judge)):
+            path = Path(folder) / f"{part}.jsonl"
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            files.append(str(path))
+        run = Path(folder) / "run"
+        _, seconds = command(
+            "fit", files[0], "--test", files[1], "--model", name, "--seed", str(seed),
+            "--set", "select.samples=0", *settings, "-o", str(run),
+        )  # fmt: skip
+        found = json.loads((run / "scores.json").read_text())
+    kept = {k: found[k] for k in ("scores", "paired", "chosen", "verdict", "stages")}
+    return {**kept, "base": found["controls"]["base"], "seconds": seconds}
+
+
+def report(results: dict[str, Any]) -> None:
+    """Print a line for each cell, and how many pass."""
+    passed = counted = 0
+    print("cell, seed: target plain → quick (nats/byte), general loss plain → quick, forgetting")
+    for key, found in sorted(results.items()):
+        if set(found) != set(CONTENDERS):
+            continue
+        plain, quick = found["plain"], found["quick"]
+        targets = [c["scores"]["loss_per_byte"]["value"] for c in (plain, quick)]
+        rises = [c["scores"]["general_loss"]["value"] for c in (plain, quick)]
+        lost = [c["scores"].get("forgetting", {}).get("value") for c in (plain, quick)]
+        saved = 1 - max(0.0, rises[1]) / rises[0] if rises[0] > 0 else 1.0
+        good = targets[1] <= 1.01 * targets[0] and saved >= 0.9
+        passed, counted = passed + good, counted + 1
+        shown = [f"{100 * x:.1f}%" if x is not None else "-" for x in (*rises, *lost)]
+        print(
+            f"{key:28} {targets[0]:.3f} → {targets[1]:.3f} "
+            f"({100 * (targets[1] / targets[0] - 1):+.1f}%)"
+            f"  {shown[0]} → {shown[1]} (saved {100 * saved:.0f}%)  {shown[2]} → {shown[3]}"
+            f"  alpha {quick['chosen']['alpha']}, {plain['seconds']:.0f} / {quick['seconds']:.0f} s"
+            f"  {'pass' if good else 'miss'}"
+        )
+    print(f"{passed} of {counted} cells pass")
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="*", help="cells whose names begin so")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    options = parser.parse_args()
+    results: dict[str, Any] = {}
+    if RESULTS.exists():
+        results = json.loads(RESULTS.read_text())["results"]
+    for seed in options.seeds:
+        for cell, (model, draw) in CELLS.items():
+            if options.only and not any(cell.startswith(name) for name in options.only):
+                continue
+            done = results.setdefault(f"{cell} seed {seed}", {})
+            for name, settings in CONTENDERS.items():
+                if name not in done:
+                    done[name] = fitted(model, *draw(seed), settings, seed)
+                    save("quality/target_and_forgetting", results)
+    report(results)
+
+
+if __name__ == "__main__":
+    main()
