@@ -72,8 +72,9 @@ class TestSharpness:
         assert rises == observe_rises(model, TASK, rows, batches=3, batch_size=8)
         assert rises != observe_rises(model, TASK, rows, batches=3, batch_size=8, seed=1)
         assert all(rise > 0 for rise in rises)
-        # 59 rows in batches of 16: the last has 11.
+        # 59 rows in batches of 16: the last has 11. Of 20 the last four join the others.
         assert len(observe_rises(model, TASK, rows)) == 4
+        assert len(observe_rises(model, TASK, rows[:20])) == 1
 
     def test_flat_and_broken_surfaces(self):
         assert observe_rises(TwoParameters(1.0, 1.0), TASK, TASK.rows((0, 0, 1))) == (0.0,)
