@@ -23,6 +23,13 @@ __all__ = [
     "title",
 ]
 
+STAGE_MARKS = {
+    "+all": "on all known rows",
+    "~": "short trial of {} updates",
+    "#": "fold {}",
+}
+"""What the select room adds to a candidate's name, and what it says."""
+
 SHARES = frozenset({"share", "fraction", "probability"})
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
@@ -34,9 +41,20 @@ def title(name: str) -> str:
     --------
     >>> title("majority"), title("token_mask_20"), title("lora@5e-05")
     ('Always the most frequent class', 'Token mask 20', 'LoRA at 5e-05')
+    >>> title("full+all"), title("lora@5e-05~40")
+    ('Full fine-tuning, on all known rows', 'LoRA at 5e-05, short trial of 40 updates')
+    >>> title("lora#2"), title("full+kl_to_base")
+    ('LoRA, fold 2', 'Full fine-tuning + KL to base')
     """
     if name in TITLES:
         return TITLES[name]
+    for mark, said in STAGE_MARKS.items():
+        stem, found, rest = name.rpartition(mark)
+        if found and stem and (rest.isdigit() or not rest):
+            return f"{title(stem)}, {said.format(rest)}"
+    first, plus, second = name.partition("+")
+    if plus and first and second:
+        return f"{title(first)} + {title(second)}"
     method, at, rate = name.partition("@")
     if at and method in TITLES:
         return f"{TITLES[method]} at {rate}"
