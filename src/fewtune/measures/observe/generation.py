@@ -34,7 +34,7 @@ class Most:
     answers: int
 
 
-WHOLE = Most(items=0, paragraphs=0, rows=256, beginnings=48, answers=24)
+WHOLE = Most(items=0, paragraphs=0, rows=64, beginnings=32, answers=24)
 
 
 def most_for(parameters: int, accelerated: bool = False) -> Most:
