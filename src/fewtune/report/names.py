@@ -5,6 +5,8 @@ from __future__ import annotations
 __all__ = ["MEANINGS", "TITLES"]
 
 TITLES = {
+    "kl_to_base": "KL to the base",
+    "varied": "variations",
     "accuracy": "Accuracy",
     "macro_f1": "Macro-F1",
     "loss_per_byte": "Loss per byte",

@@ -44,7 +44,7 @@ def title(name: str) -> str:
     >>> title("full+all"), title("lora@5e-05~40")
     ('Full fine-tuning, on all known rows', 'LoRA at 5e-05, short trial of 40 updates')
     >>> title("lora#2"), title("full+kl_to_base")
-    ('LoRA, fold 2', 'Full fine-tuning + KL to base')
+    ('LoRA, fold 2', 'Full fine-tuning + KL to the base')
     """
     if name in TITLES:
         return TITLES[name]
