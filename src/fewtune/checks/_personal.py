@@ -56,7 +56,7 @@ IBAN_LENGTHS = {
 
 CALLED = re.compile(
     r"\b(?:phone|tel|telephone|mobile|cell|fax|whatsapp|call|called|calling|ring|reach|text|sms|"
-    r"dial|contact|handy|hotline|landline|callback|telefon|teléfono|téléphone|móvil)\b[^.!?]{0,30}$",
+    r"dial|contact|handy|hotline|landline|callback|telefon|teléfono|téléphone|móvil)\b\.?[^.!?]{0,30}$",
     re.IGNORECASE,
 )
 NOT_CALLED = re.compile(

@@ -62,7 +62,7 @@ class LabelErrors(Check):
             yield _abstention(_too_little(held_out), context)
             return
         sure = suspects(flips)
-        found = np.array([*sure, *(i for i in doubts(held_out) if i not in set(sure))], dtype=int)
+        found = _with_doubts(sure, doubts(held_out), flips)
         if not len(found):
             return
         shown = "; ".join(_say(held_out, context, int(i)) for i in found[:2])
@@ -90,6 +90,13 @@ def suspects(flips: Flips) -> np.ndarray:
     mean = np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
     deep = np.flatnonzero((mean >= SURE) & (wrong >= LIKELY))
     return np.asarray(order[: deep[-1] + 1] if len(deep) else order[:0])
+
+
+def _with_doubts(sure: np.ndarray, doubtful: np.ndarray, flips: Flips) -> np.ndarray:
+    """Return the rows to name: the sure ones, then doubtful ones, no more than are wrong in all."""
+    most = round(flips.likeliest * len(flips.wrong)) if flips.likeliest else len(flips.wrong)
+    rest = doubtful[~np.isin(doubtful, sure)]
+    return np.concatenate([sure, rest[: max(0, most - len(sure))]]).astype(np.intp)
 
 
 def doubts(held_out: LeaveOneOut) -> np.ndarray:

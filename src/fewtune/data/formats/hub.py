@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from fewtune.data.formats.base import Table, listed, numbered
 from fewtune.data.formats.decode import MAX_BYTES
@@ -16,6 +21,9 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _SUFFIXES = re.compile(
     r"\.(jsonl?|ndjson|csv|tsv|tab|parquet|pq|txt|text|md|gz|xz|zip|xlsx?|pdf|docx?|html?)$", re.I
 )
+
+SECONDS = 5.0
+"""How long the hub may take to answer before only what was loaded earlier is looked at."""
 
 
 def is_hub_id(source: str) -> bool:
@@ -48,7 +56,8 @@ def read_hub(source: str) -> Table:
             "datasets", "hub", f"loading {source} from the hub (no file or folder has that name)"
         ) from error
     try:
-        parts = datasets.load_dataset(source)
+        with _without_waiting():
+            parts = datasets.load_dataset(source)
     except Exception as error:  # the hub's client raises dozens of kinds, those of requests too
         reason = next(iter(str(error).strip().splitlines()), "")[:200]
         raise DataError(
@@ -63,6 +72,37 @@ def read_hub(source: str) -> Table:
             "a part named train", f"parts {listed(parts)}", source, "Download the part you want"
         )
     return _table(parts[part], part, list(parts), source)
+
+
+@contextlib.contextmanager
+def _without_waiting() -> Iterator[None]:
+    """Look into the cache alone where the hub does not answer: its client would try for long."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    places = [(module, "HF_HUB_OFFLINE") for module in (config, constants)]
+    before = [getattr(module, name) for module, name in places]
+    if not any(before) and not _answers(constants.ENDPOINT):
+        for module, name in places:
+            setattr(module, name, True)
+    try:
+        yield
+    finally:
+        for (module, name), value in zip(places, before, strict=True):
+            setattr(module, name, value)
+
+
+def _answers(address: str) -> bool:
+    """Return whether something listens there; behind a proxy, only the client can tell."""
+    if getproxies():
+        return True
+    parts = urlsplit(address)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _table(rows: Any, part: str, parts: list[str], source: str) -> Table:
