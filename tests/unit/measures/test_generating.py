@@ -213,7 +213,7 @@ class TestDiversity:
         assert (found.value, found.direction) == (pytest.approx(0.25), "lower")
 
     def test_the_interval_is_the_jackknife_s(self):
-        """Without either answer both have 1 of 1 distinct pairs: a change of 0 twice, so no width."""
+        """Without either answer both have 1 of 1 distinct pairs: 0 twice, so no width."""
         made = Answers(np.arange(2), ("a b", "c d"), ("e f", "e f"))
         found = scores(answers=made)["diversity"]
         assert found.value == pytest.approx(0.5 - 1.0)
