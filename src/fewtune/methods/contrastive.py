@@ -101,4 +101,5 @@ class Contrastive(Full):
         shares = near.masked_fill(itself, float("-inf")).log_softmax(dim=1).masked_fill(itself, 0)
         kin = (targets[:, None] == targets[None, :]) & ~itself
         summed = shares.masked_fill(~kin, 0).sum(dim=1)
-        return -summed / kin.sum(dim=1).clamp(min=1)
+        found: Tensor = -summed / kin.sum(dim=1).clamp(min=1)
+        return found
