@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from fewtune.verbs.prepare import prepare
     from fewtune.verbs.result import Run
     from fewtune.verbs.result import open_run as open
+    from fewtune.verbs.served import Served
 
 __version__ = "0.1.0"
 
-__all__ = ["Run", "augment", "check", "compare", "fit", "measure", "open", "prepare"]
+__all__ = ["Run", "Served", "augment", "check", "compare", "fit", "measure", "open", "prepare"]
 
 _HOMES = {
     "augment": ("fewtune.verbs.augment", "augment"),
@@ -31,6 +32,7 @@ _HOMES = {
     "prepare": ("fewtune.verbs.prepare", "prepare"),
     "open": ("fewtune.verbs.result", "open_run"),
     "Run": ("fewtune.verbs.result", "Run"),
+    "Served": ("fewtune.verbs.served", "Served"),
 }
 
 

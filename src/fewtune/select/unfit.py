@@ -46,6 +46,14 @@ def _method(plan: Plan, part: Part, key: str) -> Method:
             key,
             "Choose another method",
         )
+    why = method.unfit(plan.task.name)
+    if why:
+        raise PlanError(
+            f"options of {part.name} that go with this task and machine",
+            why,
+            key.removesuffix(".name") + ".options",
+            "Set them otherwise, or leave them out",
+        )
     return method
 
 
