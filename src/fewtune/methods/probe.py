@@ -7,6 +7,7 @@ nothing are found out by the folds and left out.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -164,7 +165,9 @@ def _solve(states: States, strength: float, name_weight: float) -> tuple[Floats,
         weights = np.concatenate([weights, np.full(states.classes, name_weight)])
     solver = LogisticRegression(C=strength, max_iter=2000)
     # The products are small: on several threads they mostly wait for each other.
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        # One row or two of many classes are what few-shot data are, and no regression.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         solver.fit(rows, truth, sample_weight=weights)
     weight = np.zeros((states.classes, rows.shape[1]))
     bias = np.full(states.classes, -1e4)

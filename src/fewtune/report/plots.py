@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
 from fewtune.report import words
 from fewtune.report.training import DialPoint, Series, Training
 
-__all__ = ["dial_curve", "headline_curve", "loss_curve"]
+__all__ = ["dial_curve", "headline_curve", "loss_curve", "value_curve"]
 
 # Matplotlib needs real colours; these stand for the page's own and are swapped for them.
 INK, MUTED, GRID, TUNED, TRAIN, PAPER = (
@@ -199,3 +199,31 @@ def dial_curve(points: Sequence[DialPoint], name: str, unit: str) -> str:
         axes.set_xlabel("share of the tuned weights, from 0 (base) to 1 (tuned)")
 
     return _draw(name, "Score over the dial", paint)
+
+
+def value_curve(record: Mapping[str, Any], name: str) -> str:
+    """Return the score over training rows, measured and as the law goes on behind them.
+
+    Parameters
+    ----------
+    record
+        What ``select.value_curve.ValueCurve.as_json`` gives.
+    name
+        Keeps its ids apart.
+    """
+    points, drawn = record["points"], record["drawn"]
+
+    def paint(axes: Any) -> None:
+        from matplotlib.ticker import FuncFormatter
+
+        rows = [p["rows"] for p in points]
+        _line(axes, tuple((x, y) for x, y in drawn), TUNED, alpha=0.55, linestyle=(0, (4, 3)))
+        axes.vlines(rows, [p["low"] for p in points], [p["high"] for p in points], color=TUNED)
+        axes.plot(rows, [p["value"] for p in points], "o", color=TUNED, markersize=4)
+        if drawn:
+            axes.axvline(record["rows"], color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
+        if record["unit"] in words.SHARES:
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
+        axes.set_xlabel("training rows")
+
+    return _draw(name, "Score over training rows", paint)

@@ -281,18 +281,18 @@ def _spread(
 ) -> float:
     """Return the variance of the error over draws of rows, times the rows.
 
-    Within a round the held rows are the same, so repeats differ by their subsets alone; subsets
-    of nearly all rows are nearly alike and say less than fresh rows would.
+    Within a round repeats differ by their subsets, and by how those happen to suit the few held
+    rows: that part shows when the held rows are resampled, and is taken off. Subsets of nearly
+    all rows are nearly alike and say less than fresh rows would.
     """
     found = []
     for size, repeated, share in zip(sizes, outcomes, shares, strict=True):
-        if len(repeated) < 2:
-            continue
-        values = [
-            [float(measure.values(o, np.ones((1, len(o))))[0]) for o in parts] for parts in repeated
-        ]
-        found.append(size * float(np.var(values, axis=0, ddof=1).mean()) / (1 - share))
-    return float(np.mean(found)) if found else 0.0
+        for same_held in zip(*repeated, strict=True) if len(repeated) > 1 else ():
+            values = _drawn(measure, same_held)
+            apart = values - values.mean(axis=0)
+            seen, chance = apart[:, 0] @ apart[:, 0], apart[:, 1:].var(axis=1).sum()
+            found.append(size * float(seen - chance) / (len(repeated) - 1) / (1 - share))
+    return max(0.0, float(np.mean(found))) if found else 0.0
 
 
 def _drawn(measure: RowMeasure, outcomes: Sequence[Outcomes]) -> Floats:

@@ -11,7 +11,14 @@ from outcomes import classified, generated
 
 from fewtune.measures.base import row_measure
 from fewtune.select.law import fit_law
-from fewtune.select.value_curve import Round, ValueCurve, nested_subsets, value_curve
+from fewtune.select.value_curve import (
+    Round,
+    ValueCurve,
+    _fitted,
+    _spread,
+    nested_subsets,
+    value_curve,
+)
 
 ACCURACY = row_measure("accuracy")
 
@@ -148,6 +155,26 @@ class TestCurve:
         assert "no law" in found.doubt
 
 
+def test_the_spread_over_draws_is_told_from_the_luck_of_the_held_rows():
+    """Errors of 20% on 200 held rows, of models drawn anew each time: with own luck of variance
+    1 / rows, and without. Held rows alone make differences too, which are not to be counted."""
+    found = {}
+    for own in (0.0, 1.0):
+        draw = np.random.default_rng(3)
+
+        def score(rows, own=own, draw=draw):
+            share = 0.3 + draw.normal() * np.sqrt(own / len(rows))
+            return classified(
+                [0] * 200, (draw.random(200) < share).astype(int), classes=2, sure=0.9
+            )
+
+        rounds = [Round(range(400), score) for _ in range(12)]
+        sizes, outcomes = _fitted(rounds, [0] * 400, range(400), (0.25, 0.5), 4, 0)
+        found[own] = _spread(ACCURACY, sizes, outcomes, (0.0, 0.0))
+    assert found[0.0] == pytest.approx(0.0, abs=0.12)
+    assert found[1.0] == pytest.approx(1.0, rel=0.35)
+
+
 class TestLaw:
     def test_exact_errors_give_the_law_back(self):
         """Errors 0.05 + 2 / √m without noise to speak of, at 100, 200, 400 and 800 rows."""
@@ -176,3 +203,21 @@ class TestLaw:
 def test_a_sentence_for_a_loss():
     made = ValueCurve("loss_per_byte", "nats/byte", "lower", (), 100, 50, 0.02, 0.012, 0.028)
     assert made.sentence() == "50 more rows: about 0.020 ± 0.008 nats/byte less."
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("told", [True, False])
+def test_it_is_drawn_with_and_without_a_law(told):
+    from xml.etree import ElementTree
+
+    from fewtune.report.plots import value_curve as draw
+
+    made = simulated(law(2.0, 0.5, 0.02), n=400 if told else 5)
+    strata = [0, 1] * 200 if told else list(range(400))
+    found = value_curve(made, ACCURACY, strata, range(400))
+    assert bool(found.drawn) == told
+    svg = draw(json.loads(json.dumps(found.as_json())), "curve0")
+    root = ElementTree.fromstring(svg)
+    assert root.get("aria-label") == "Score over training rows"
+    assert "training rows" in "".join(root.itertext())
+    assert "#0102" not in svg, "every colour follows the page"
