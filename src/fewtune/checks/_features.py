@@ -12,6 +12,7 @@ from fewtune.checks._neighbours import neighbour_votes
 from fewtune.checks._rows import question
 from fewtune.checks.base import Context
 from fewtune.data.thumbnails import thumbnail
+from fewtune.data.variations import may_judge
 
 __all__ = [
     "LeaveOneOut",
@@ -83,10 +84,14 @@ def leave_one_out(context: Context) -> LeaveOneOut:
 
 
 def distinct(context: Context) -> dict[tuple[str, str], int]:
-    """Return the first row of each input and label: a copy would let a row predict itself."""
+    """Return the first row of each input and label: a copy would let a row predict itself.
+
+    So would a variation of it, unless all rows are variations.
+    """
     first: dict[tuple[str, str], int] = {}
+    judges = may_judge(context.data)
     for index, example in enumerate(context.data.examples):
-        if example.target is not None:
+        if example.target is not None and judges[index]:
             text = example.input
             if context.data.shape != "labelled_image":
                 text = " ".join(text.split()).lower()

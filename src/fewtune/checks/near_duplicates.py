@@ -13,6 +13,7 @@ from fewtune.checks.base import Check, Context
 from fewtune.checks.exact_duplicates import image_digests
 from fewtune.data.similarity import near_duplicate_clusters
 from fewtune.data.thumbnails import near_images
+from fewtune.data.variations import may_judge
 from fewtune.records import Dataset, Finding
 
 __all__ = ["NearDuplicates", "clusters"]
@@ -30,7 +31,9 @@ class NearDuplicates(Check):
             yield from _images(data)
             return
         found = []
+        judges = may_judge(data)  # that a variation is near to its row is no news
         for cluster in clusters(context):
+            cluster = tuple(i for i in cluster if judges[i])
             kinds = {written(data.examples[i], data.shape).strip() for i in cluster}
             if len(kinds) > 1:
                 found.append(cluster)

@@ -205,6 +205,8 @@ def _show(example: Example, check: str, shape: Shape) -> str:
     if example.messages:
         asked = next((m.content for m in reversed(example.messages[:-1])), "")
     answer = example.target or ""
+    if shape == "labelled_image":  # its path is its source, which stands before
+        return f"→ {answer.strip() or '(nothing)'}"
     if shape == "text":
         return quote(answer, 90)
     if len(answer) <= 40 and "\n" not in answer:
