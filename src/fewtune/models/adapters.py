@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from fewtune.errors import ModelError
@@ -94,7 +95,21 @@ def add_lora(
         ) from error
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
+    if not dora:
+        _leave_inputs(model)
     return config
+
+
+def _leave_inputs(model: nn.Module) -> None:
+    """Have the low-rank layers of a float32 model take their inputs as they come.
+
+    PEFT brings each to the weights' float32, which autocast takes back to bfloat16 at once: the
+    same bits, twice converted.
+    """
+    if all(p.dtype == torch.float32 for p in model.parameters()):
+        for module in model.modules():
+            if hasattr(module, "cast_input_dtype_enabled"):
+                module.cast_input_dtype_enabled = False
 
 
 def _targets(
