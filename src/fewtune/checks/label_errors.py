@@ -34,8 +34,8 @@ LIKELY = 0.5
 
 EASY = 0.8
 """Accuracy, where to answer the largest class always counts as 0, from which on the most doubtful
-labels are named too, up to the likeliest number of wrong ones if there is one: a classifier that is right nearly
-everywhere, and as sure everywhere, gives a careful estimate nothing to go by."""
+labels are named too, up to the likeliest number of wrong ones if there is one: a classifier that is
+right nearly everywhere, and as sure everywhere, gives a careful estimate nothing to go by."""
 
 LEAST_DOUBT, MOST_DOUBT = 0.05, 0.15
 """Bounds of the most probability that the label of such a row has, as a share of the likeliest
