@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,8 @@ def _pairs(evidence: Evidence) -> dict[str, tuple[Outcomes, Outcomes]]:
 def _stacked(parts: list[Outcomes]) -> Outcomes:
     """Return several sets of outcomes as one; a row that is in two keeps its one group."""
     names = ("losses", "units", "bytes", "truth", "probabilities", "groups")
-    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    whole: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
     sources = tuple(source for part in parts for source in part.sources)
     return replace(parts[0], sources=sources, **whole)

@@ -105,7 +105,7 @@ def fit_law(
     resampled = np.stack([found[:, 1:].mean(axis=0) for found in errors])
     luck = [spread / size / number for size, number in zip(sizes, fits, strict=True)]
     inexact = np.diag(np.asarray(luck) + (INEXACT * means) ** 2 + 1e-12)
-    inverse = np.linalg.inv(np.cov(resampled) + inexact)
+    inverse: Floats = np.linalg.inv(np.cov(resampled) + inexact).astype(np.float64)
     draw = np.random.default_rng(0)
     parts = [
         one

@@ -43,7 +43,10 @@ def observe_neighbours(before: Any, after: Any, nearest: int = NEAREST) -> NDArr
 
 def _unit(states: Any) -> NDArray[np.float64]:
     found = np.asarray(states, dtype=np.float64)
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    unit: NDArray[np.float64] = found / np.maximum(
+        np.linalg.norm(found, axis=1, keepdims=True), 1e-12
+    )
+    return unit
 
 
 def _nearest(states: NDArray[np.float64], k: int) -> NDArray[np.int64]:

@@ -77,7 +77,8 @@ def _turned(pixels: Bytes, seed: str, ground: tuple[int, int, int]) -> Bytes:
 
 def _brighter(pixels: Bytes, seed: str, ground: tuple[int, int, int]) -> Bytes:
     factor = random.Random(seed).choice((0.75, 1.25))
-    return np.clip(np.rint(pixels * factor), 0, 255).astype(np.uint8)
+    found: Bytes = np.clip(np.rint(pixels * factor), 0, 255).astype(np.uint8)
+    return found
 
 
 ImageChange = Callable[[Bytes, str, tuple[int, int, int]], Bytes]

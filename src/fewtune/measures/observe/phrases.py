@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import partial
 
 __all__ = ["contracted", "paraphrased"]
 
@@ -107,7 +108,7 @@ def contracted(text: str, draw: random.Random) -> str | None:
     "It's cold"
     """
     for pattern, words in ((_LONG_PATTERN, _LONG), (_SHORT_PATTERN, _SHORT)):
-        new = pattern.sub(lambda found, words=words: _in_case(found, words), text)
+        new = pattern.sub(partial(_in_case, words=words), text)
         if new != text:
             return new
     return None
