@@ -109,7 +109,7 @@ def _leave_inputs(model: nn.Module) -> None:
     if all(p.dtype == torch.float32 for p in model.parameters()):
         for module in model.modules():
             if hasattr(module, "cast_input_dtype_enabled"):
-                module.cast_input_dtype_enabled = False
+                module.cast_input_dtype_enabled = False  # type: ignore[assignment]
 
 
 def _targets(

@@ -36,7 +36,7 @@ def empty_model(config: Any, task: str, classes: int = 2) -> nn.Module:
 
     # Methods write into a model's configuration; the caller's stays as it is.
     config = copy.deepcopy(config)
-    given = {"dtype": torch.float32}
+    given: dict[str, Any] = {"dtype": torch.float32}
     with torch.device("meta"):
         if task == "generation":
             causal: nn.Module = AutoModelForCausalLM.from_config(config, **given)

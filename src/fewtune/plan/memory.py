@@ -283,7 +283,7 @@ def _nearer(plan: Plan, work: Work) -> Sequence[dict[str, Any]]:
                 found.append({**one, "training.tokens_per_batch": length, **cut}
                              | {"task.max_length": length})  # fmt: skip
     fewer = [name for name in ("lora", "partial", "head") if name != plan.method.name]
-    bare = {"method.options": {}} if plan.method.options else {}
+    bare: dict[str, Any] = {"method.options": {}} if plan.method.options else {}
     for name in fewer:
         found += [{"method.name": name, **bare, **more} for more in ({}, fewest)]
     if plan.select.rates or plan.select.guards:

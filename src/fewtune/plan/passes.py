@@ -162,7 +162,7 @@ def _update(model: nn.Module, work: Work, kernels: Kernels) -> tuple[int, int]:
         loss = nn.functional.cross_entropy(logits.float(), targets)
         if work.protected:
             loss = loss + _divergence(model, work, work.protected)
-        loss.backward()
+        torch.autograd.backward(loss)
     gradients = _bytes(p.grad for p in model.parameters() if p.grad is not None)
     model.zero_grad(set_to_none=True)
     return ledger.peak, gradients

@@ -51,7 +51,8 @@ def calibrated(material: Material, chosen: Trial, test: Outcomes) -> Calibrated:
         What the model did on the test rows before.
     """
     head = chosen.head
-    if not test.labels or not hasattr(chosen.model, "head"):
+    # Beside old classes a gate decides by the new ones' logits as they were fitted.
+    if not test.labels or not hasattr(chosen.model, "head") or material.plan.task.keep_classes:
         return Calibrated(None, test, None)
     unknown = chosen.validation
     if head is not None and not np.isnan(head.out_of_fold).any():

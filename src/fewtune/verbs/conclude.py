@@ -23,6 +23,7 @@ from fewtune.select.verdict import decide
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.verbs import observe
+from fewtune.verbs.calibrated import calibrated
 from fewtune.verbs.result import load_model, write_model
 
 __all__ = ["conclude"]
@@ -57,18 +58,19 @@ def conclude(
         ],
     )
     parts = observe.gap(material, chosen)
-    outcomes = finish(material, chosen)
+    made = calibrated(material, chosen, finish(material, chosen))
+    outcomes = made.test
     if not material.accelerator.is_main_process:
         # What is left is measured and written once. Nothing below trains: processes part here.
         return
     samples = observe.samples(material, chosen)
     stages.begin("observe", "looking for what else has changed")
-    evidence = observe.of_run(material, chosen, outcomes, parts, judged, samples)
+    evidence = observe.of_run(material, chosen, made, parts, judged, samples)
     scores = score_all(evidence)
     rivals = {k: v for k, v in judged.items() if not (k == "frozen" and chosen.head is not None)}
     paired = {k: material.headline.difference(outcomes, v) for k, v in rivals.items()}
     with folder.fresh("model") as fresh:
-        write_model(fresh, material, chosen)
+        write_model(fresh, material, chosen, made.calibration)
     watched = guards(
         scores,
         material.plan.budget,

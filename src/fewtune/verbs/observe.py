@@ -15,12 +15,12 @@ from fewtune.measures.observe.perturbations import observe_perturbed
 from fewtune.measures.observe.sharpness import observe_rises
 from fewtune.measures.probes.own import OwnProbes, load_probes
 from fewtune.methods.head import features
-from fewtune.select.controls import from_shares
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.tasks.base import Row, Task
 from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes
+from fewtune.verbs.calibrated import Calibrated
 
 __all__ = ["changes", "gap", "of_run", "samples"]
 
@@ -61,7 +61,7 @@ def samples(material: Material, chosen: Trial) -> dict[int, dict[str, Any]]:
 def of_run(
     material: Material,
     chosen: Trial,
-    test: Outcomes,
+    made: Calibrated,
     parts: tuple[Outcomes, Outcomes],
     judged: dict[str, Outcomes],
     answers: dict[int, dict[str, Any]],
@@ -70,8 +70,8 @@ def of_run(
 
     Parameters
     ----------
-    test
-        What it does on the test rows.
+    made
+        What it does on the test rows, and models like it on rows that they did not know.
     parts
         What its trial did on trained rows and on others, as ``gap`` gives it.
     judged
@@ -80,9 +80,6 @@ def of_run(
         As ``samples`` gives them.
     """
     seen, unseen = parts
-    out_of_fold = unseen if not material.plan.select.folds else chosen.validation
-    if chosen.head is not None and not np.isnan(chosen.head.out_of_fold).any():
-        out_of_fold = from_shares(material, material.known, chosen.head.out_of_fold)
     evaluations = [
         {
             "update": e.update,
@@ -105,11 +102,11 @@ def of_run(
     )
     return Evidence(
         material.task.name,
-        test,
+        made.test,
         seen,
         unseen,
         ended=tuple(bool(answer["ended"]) for answer in answers.values()),
-        out_of_fold=out_of_fold if material.task.name != "generation" else None,
+        out_of_fold=made.unknown,
         base=judged.get("base"),
         evaluations=evaluations,
         **found,

@@ -57,6 +57,8 @@ def test_its_head_is_what_a_solver_makes_of_its_states(run, data_folder):
     rows = task.encode([place[s] for s in (*data["train"], *data["validation"])])
     states, truth = features(model, task, rows), [row.label for row in rows]
     ours = states @ model.head.weight.detach().numpy().T + model.head.bias.detach().numpy()
+    # Calibration has divided the logits by a temperature since.
+    ours *= next(e["values"]["temperature"] for e in journal(run) if e["kind"] == "calibration")
     answers = []
     for strength in (3.0, 10.0, 30.0, 100.0):
         for named in (False, True):
