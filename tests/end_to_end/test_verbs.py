@@ -109,7 +109,7 @@ def test_plan_as_json_counts_before_anything_runs(fewtune, encoder, labelled_csv
         "--json",
     )  # fmt: skip
     told = json.loads(done.out)
-    assert set(told) == {"plan", "counts", "rows"}
+    assert set(told) == {"plan", "counts", "rows", "memory"}
     assert told["rows"]["test"] == 30
     assert told["rows"]["train"] + told["rows"]["validation"] == 60
     assert told["counts"]["rows"] == told["rows"]["train"]

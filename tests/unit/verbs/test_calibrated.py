@@ -15,6 +15,7 @@ from fewtune.measures.calibration import calibrate, tempered
 from fewtune.methods.head import features, install
 from fewtune.methods.probe import States, fit
 from fewtune.models.load import resolve
+from fewtune.plan.plan import Plan
 from fewtune.records import Example
 from fewtune.select.controls import from_shares
 from fewtune.tasks.base import TASKS, TaskSettings
@@ -41,7 +42,9 @@ def solved(encoder):
         [tuple(range(at, 60, 4)) for at in range(4)],
     )
     install(model, head)
-    material = SimpleNamespace(task=task, known=known, journal=Journal(None))
+    material = SimpleNamespace(
+        task=task, known=known, journal=Journal(None), plan=Plan(model="none")
+    )
     return material, model, head, task.outcomes(model, test), test
 
 
@@ -68,7 +71,7 @@ def test_a_trained_candidate_is_calibrated_on_what_it_was_judged_by():
     before = head.weight.detach().clone()
     unseen = classified([0, 1, 2, 0], [0, 1, 2, 1], sure=0.99)
     trial = SimpleNamespace(model=SimpleNamespace(head=head), head=None, validation=unseen)
-    material = SimpleNamespace(journal=Journal(None))
+    material = SimpleNamespace(journal=Journal(None), plan=Plan(model="none"))
     found = calibrated(material, trial, unseen)
     assert found.calibration.temperature > 1
     assert head.weight.detach().numpy() == pytest.approx(

@@ -123,7 +123,7 @@ def paraphrased(text: str, draw: random.Random) -> str | None:
     Examples
     --------
     >>> paraphrased("How do I pay?", random.Random(1))
-    'How can I pay?'
+    'How would I pay?'
     """
     if not any(character.isalpha() for character in text):
         return None
