@@ -113,7 +113,7 @@ def test_a_better_score_than_every_control_is_what_ships(run):
     found = json.loads((run.path / "scores.json").read_text())
     paired, scores = found["paired"], found["scores"]
     clear = [d["low"] > 0 if d["direction"] == "higher" else d["high"] < 0 for d in paired.values()]
-    bounds = {"forgetting": 0.02, "general_loss": 0.01, "memorization": 0.0}
+    bounds = {"forgetting": 0.02, "general_loss": 0.05, "memorization": 0.0}
     kept = [scores[name]["low"] <= bound for name, bound in bounds.items() if name in scores]
     assert run.verdict.decision == ("ship" if all(clear) and all(kept) else "hold")
     assert len(run.verdict.reasons) == len(paired) + len(kept)

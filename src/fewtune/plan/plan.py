@@ -126,7 +126,7 @@ class BudgetPlan(_Settings):
         0.02, ge=0, le=1, description="share of probes of general ability forgotten, less chance"
     )
     general_loss: float = Field(
-        0.01, ge=0, description="rise of the loss per byte of general text, as a share of the base"
+        0.05, ge=0, description="rise of the loss per byte of general text, as a share of the base"
     )
 
 

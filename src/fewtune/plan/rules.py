@@ -125,7 +125,7 @@ def propose(
             reasons["select.rungs"] += (
                 f"; so has contrastive tuning, good with about {per_class:.0f} rows a class"
             )
-    regularizers = [] if classification else [Part(name="kl_to_base")]
+    regularizers = [] if classification else [Part(name="kl_to_base", options={"samples": 128})]
     if not classification:
         reasons["regularizers"] = (
             "holding the model to its base on the base's own samples is the strongest single guard "

@@ -38,9 +38,9 @@ class RowOptions(Options):
     samples: int = Field(256, ge=1, description="rows that the base draws where no file is given")
     length: int = Field(0, ge=0, description="most tokens of a sample; 0: the longest training row")
     prompts: Literal["auto", "none", "training"] = Field(
-        "auto",
-        description="samples begin with nothing, or with training prompts; auto: training prompts "
-        "for a model with a chat template",
+        "none",
+        description="samples begin with nothing, or with training prompts, which holds back what "
+        "tuning is to change there; auto: training prompts for a model with a chat template",
     )
 
 

@@ -64,7 +64,7 @@ def guards(
     found = []
     cure = (
         "Hold it harder to the base: --set 'regularizers=[{name: kl_to_base, options: "
-        "{weight: 4}}]', or allow more: --set budget.general_loss=0.05"
+        "{weight: 4}}]', or allow more: --set budget.general_loss=0.1"
         if protected
         else "Hold it to the base: --set 'regularizers=[{name: kl_to_base}]'"
     )

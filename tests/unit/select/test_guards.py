@@ -27,8 +27,8 @@ def verdict(**scores):
     ("low", "value", "high", "decision", "words"),
     [
         (0.0, 0.005, 0.009, "ship", "within the budget"),
-        (0.005, 0.03, 0.06, "ship", "not surely beyond the budget"),
-        (0.025, 0.03, 0.06, "hold", "beyond the budget"),
+        (0.005, 0.06, 0.09, "ship", "not surely beyond the budget"),
+        (0.055, 0.06, 0.09, "hold", "beyond the budget"),
     ],
 )
 def test_what_is_forgotten_holds_only_where_it_is_surely_too_much(
@@ -41,8 +41,8 @@ def test_what_is_forgotten_holds_only_where_it_is_surely_too_much(
 
 
 def test_the_budget_is_the_plans_and_zero_is_no_bound():
-    scores = {"general_loss": score("general_loss", 0.03, 0.025, 0.04)}
-    assert guards(scores, BudgetPlan(general_loss=0.05))[0].holds is False
+    scores = {"general_loss": score("general_loss", 0.08, 0.06, 0.1)}
+    assert guards(scores, BudgetPlan(general_loss=0.1))[0].holds is False
     assert guards(scores, BudgetPlan(general_loss=0.0)) == []
 
 
