@@ -350,10 +350,9 @@ def test_keys_of_selection_and_monitors(data_folder, causal_lm, tmp_path):
     assert {"full~8", "full@0.001~8"} < stages
     assert len({"full", "full@0.001"} & stages) == 1
     assert {e["values"]["action"] for e in journal if e["kind"] == "monitor"} == {"stop"}
-    stopped = [e["stage"] for e in journal if e["kind"] == "monitor"]
-    assert all(
-        sum(e["kind"] == "step" and e["stage"] == stage for e in journal) < 8 for stage in stopped
-    )
+    # A short trial is evaluated so rarely that it may stop at its end; the full one is cut short.
+    whole = [e["stage"] for e in journal if e["kind"] == "step" and "~" not in e["stage"]]
+    assert len([stage for stage in whole if not stage.endswith("+all")]) < 8
     assert run.verdict.decision == "hold"
     assert run.controls == {}
     assert "ends_by_itself" not in run.scores
