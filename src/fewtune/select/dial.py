@@ -23,6 +23,9 @@ from fewtune.train.run import Training
 __all__ = ["Dialled", "turn"]
 
 
+GIVEN_UP = 0.02
+"""Most of the headline, as a share, that is given up for less forgetting."""
+
 PASSAGES = 32
 """Passages of general text read at each blend."""
 
@@ -39,8 +42,9 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
     """Sweep the blends of the plan, leave the model at the best, and journal the curve.
 
     The best is the one with the better headline measure; of equals the one with the lower loss.
-    For a language model, blends that surely cost more general ability than the plan's budget
-    allows come after those that do not.
+    For a language model, of blends that are nearly as good as the best (``GIVEN_UP``) those that
+    keep within the plan's budget of general loss come first. A blend further back would ship a
+    model that hardly does its task; then the verdict says what the tuning costs.
     ``settled`` is called once the weights of a blend are in the model: it may fit its head.
     """
     measure = material.headline
@@ -53,9 +57,13 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
         outcomes = material.task.outcomes(run.model, material.validation)
         seen.append((alpha, outcomes, measure.of(outcomes), general.rise(run)))
 
+    best = max(sign * score.value for _, _, score, _ in seen)
+
     def rank(found: tuple[float, Outcomes, Score, Rise]) -> tuple[bool, float, float, float]:
         at, outcomes, score, rise = found
-        return not rise.beyond, sign * score.value, -float(outcomes.losses.sum()), at
+        near = best - sign * score.value <= GIVEN_UP * abs(best)
+        within = rise.value is not None and near and not rise.beyond
+        return within, sign * score.value, -float(outcomes.losses.sum()), at
 
     alpha, outcomes, _, _ = max(seen, key=rank)
     for at, found, score, rise in seen:

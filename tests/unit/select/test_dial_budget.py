@@ -1,0 +1,59 @@
+"""The dial of a language model: within the budget where that costs next to nothing."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from outcomes import generated
+
+from fewtune.measures.base import row_measure
+from fewtune.plan.plan import Plan
+from fewtune.select import dial
+
+
+def turned(monkeypatch, losses, rises):
+    """Turn a dial at whose stands the validation loss and the general loss are as given."""
+    stands = dict(zip((0.25, 0.5, 0.75, 1.0), zip(losses, rises, strict=True), strict=True))
+    now = {}
+    measure = row_measure("loss_per_byte")
+    material = SimpleNamespace(
+        headline=measure,
+        plan=Plan(model="none"),
+        validation=(),
+        journal=SimpleNamespace(write=lambda *a, **k: None),
+        task=SimpleNamespace(
+            outcomes=lambda model, rows: generated([stands[now["at"]][0] * 10] * 4, [10] * 4)
+        ),
+    )
+    run = SimpleNamespace(
+        model=None, start={}, best={}, stage="full", update=1,
+        method=SimpleNamespace(blend=lambda start, best, alpha: alpha),
+    )  # fmt: skip
+
+    class General:
+        def __init__(self, *_):
+            pass
+
+        def rise(self, _):
+            value = stands[now["at"]][1]
+            return dial.Rise(value, value > 0.05)
+
+    monkeypatch.setattr(dial, "_General", General)
+    monkeypatch.setattr(dial, "restore_weights", lambda model, alpha: now.update(at=alpha))
+    return dial.turn(material, run).alpha
+
+
+@pytest.mark.parametrize(
+    ("losses", "rises", "expected"),
+    [
+        # At 1 the budget is broken; 0.75 keeps it and costs one percent of the target.
+        ((2.0, 1.5, 1.01, 1.0), (0.0, 0.02, 0.04, 0.09), 0.75),
+        # What keeps the budget costs half of the target: the best stays, and the verdict tells.
+        ((2.0, 1.5, 1.10, 1.0), (0.0, 0.02, 0.06, 0.09), 1.0),
+        # All keep it: the best.
+        ((2.0, 1.5, 1.01, 1.0), (0.0, 0.01, 0.02, 0.03), 1.0),
+    ],
+)
+def test_the_budget_is_kept_where_it_costs_next_to_nothing(monkeypatch, losses, rises, expected):
+    assert turned(monkeypatch, losses, rises) == expected
