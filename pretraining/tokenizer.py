@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -35,8 +35,8 @@ def sample(work: Path, seed: int = 0) -> Iterator[str]:
                     yield text[start : start + 4000]
 
 
-def train(work: Path, size: int) -> Tokenizer:
-    """Return a tokenizer of ``size`` entries and write it to ``work/tokenizer.json``."""
+def learned(pieces: Iterable[str], size: int) -> Tokenizer:
+    """Return a tokenizer of ``size`` entries learned from pieces of text."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -51,7 +51,13 @@ def train(work: Path, size: int) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(sample(work), trainer)
+    tokenizer.train_from_iterator(pieces, trainer)
+    return tokenizer
+
+
+def train(work: Path, size: int) -> Tokenizer:
+    """Return a tokenizer of ``size`` entries and write it to ``work/tokenizer.json``."""
+    tokenizer = learned(sample(work), size)
     tokenizer.save(str(work / "tokenizer.json"))
     return tokenizer
 
