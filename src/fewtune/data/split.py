@@ -227,6 +227,10 @@ def folds(
 ) -> list[tuple[int, ...]]:
     """Return k disjoint folds of rows, near-duplicates and groups together, labels spread evenly.
 
+    A fold is what must be **out of training** while it is held; what of it judges is
+    ``judging(dataset, fold)``: a row's variations leave with it, and never judge. Variations whose
+    originals are not among the rows are in no fold, so they always train.
+
     Parameters
     ----------
     dataset
@@ -257,7 +261,8 @@ def folds(
         tuple(dataset[row] for row in chosen), dataset.shape, dataset.name, dataset.columns
     )
     units = link_rows(part)
-    members = units.members()
+    judges = may_judge(part)
+    members = [rows for rows in units.members() if any(judges[row] for row in rows)]
     if len(members) < k:
         raise DataError(
             f"at least {k} independent rows for {k} folds",
@@ -265,25 +270,30 @@ def folds(
             dataset.name,
             "Lower the number of folds, or add rows",
         )
-    found = _spread(members, units.labels, units, k, seed)
+    found = _spread(members, judges, units, k, seed)
     return [tuple(chosen[row] for row in sorted(fold)) for fold in found]
 
 
 def _spread(
-    members: Sequence[Sequence[int]], labels: Sequence[str], units: Units, k: int, seed: int
+    members: Sequence[Sequence[int]], judges: Sequence[bool], units: Units, k: int, seed: int
 ) -> list[list[int]]:
-    """Return the rows of each fold: large units first, each where its labels are rarest."""
+    """Return the rows of each fold: large units first, each where its labels are rarest.
+
+    Only rows that judge are counted, so that each fold judges by about as many.
+    """
+    count = {rows[0]: sum(judges[row] for row in rows) for rows in members}
     order = sorted(
-        members, key=lambda rows: (-len(rows), uniform(seed, units.anchor(rows[0]), rows[0]))
+        members,
+        key=lambda rows: (-count[rows[0]], uniform(seed, units.anchor(rows[0]), rows[0])),
     )
     held: list[Counter[str]] = [Counter() for _ in range(k)]
     found: list[list[int]] = [[] for _ in range(k)]
     for rows in order:
-        wanted: Mapping[str, int] = Counter(labels[row] for row in rows)
+        wanted: Mapping[str, int] = Counter(units.labels[row] for row in rows if judges[row])
 
         def load(fold: int, wanted: Mapping[str, int] = wanted) -> tuple[float, int]:
             same = sum(held[fold][label] * n for label, n in wanted.items())
-            return same, len(found[fold])
+            return same, held[fold].total()
 
         best = min(range(k), key=load)
         found[best] += rows

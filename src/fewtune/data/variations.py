@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fewtune.data.dealing import TRAIN
 from fewtune.data.units import Units
 from fewtune.records import Dataset
 
-__all__ = ["may_judge", "say_left_out", "without_originals"]
+__all__ = ["judging", "may_judge", "say_left_out", "without_originals"]
 
 
 def may_judge(dataset: Dataset) -> list[bool]:
     """Return for each row whether it may validate or test: it is no variation, or all rows are."""
     found = [not example.parent for example in dataset]
     return found if any(found) else [True] * len(dataset)
+
+
+def judging(dataset: Dataset, rows: Iterable[int]) -> tuple[int, ...]:
+    """Return those of ``rows``, such as a fold of ``split.folds``, that may validate or test."""
+    judges = may_judge(dataset)
+    return tuple(row for row in rows if judges[row])
 
 
 def without_originals(units: Units, judges: Sequence[bool]) -> list[int]:

@@ -11,6 +11,8 @@ import pytest
 
 from fewtune.data.load import load
 from fewtune.data.split import folds, split
+from fewtune.data.variations import judging
+from fewtune.errors import DataError
 from fewtune.records import Dataset, Example
 from fewtune.verbs.augment import augment
 
@@ -76,6 +78,46 @@ def test_a_variation_is_tied_to_its_parent_without_a_group(original: Path) -> No
         assert not any(i + 100 in found.train for i in part)
     for fold in folds(data, 4):
         assert all((i + 100 in fold) == (i in fold) for i in range(100))
+
+
+def test_folds_hold_out_variations_with_their_rows_and_never_judge_by_them(
+    original: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "more.jsonl"
+    augment(original, out, parts=["typos", "random_swap"], per_row=2)
+    data = load(out)
+    alone = tuple(
+        Example(f"entirely other words {i * 7919} zz{i}", "ab"[i % 2], f"n{i}", parent=f"gone:{i}")
+        for i in range(10)
+    )
+    data = replace(data, examples=data.examples + alone)
+    name = {e.source: e.parent or e.source for e in data}
+    found = folds(data, 4)
+    judged = sorted(row for fold in found for row in judging(data, fold))
+    assert judged == [row for row, e in enumerate(data) if not e.parent]
+    assert len(judged) == 100
+    for fold in found:
+        # Labels are spread by the rows that judge: 100 rows of 2 labels in 4 folds.
+        held = judging(data, fold)
+        assert [sum(data[i].target == label for i in held) for label in "ab"] in (
+            [12, 13],
+            [13, 12],
+            [13, 13],
+            [12, 12],
+        )
+        away = {name[data[i].source] for i in fold}
+        trained = {name[e.source] for i, e in enumerate(data) if i not in set(fold)}
+        assert not away & trained
+        assert {f"gone:{i}" for i in range(10)} <= trained
+
+
+def test_as_many_folds_as_rows_that_judge_at_most() -> None:
+    rows = [Example(text(i), "a", f"r{i}") for i in range(2)]
+    rows += [Example(text(i), "a", f"v{i}", parent=f"gone:{i}") for i in range(2, 9)]
+    data = Dataset(tuple(rows), "labelled_text", "few.csv")
+    assert sorted(map(len, folds(data, 2))) == [1, 1]
+    with pytest.raises(DataError, match="9 rows, 2 of them independent"):
+        folds(data, 3)
 
 
 def test_variations_without_their_originals_train_and_are_told(original: Path) -> None:
