@@ -1,8 +1,10 @@
 """Target and forgetting side by side: fewtune's default against plain tuning (see PROTOCOL.md).
 
     python -m benchmarks.quality.target_and_forgetting [--only e2e_200] [--seeds 0 1]
+        [--contenders plain quick] [--print]
 
-Cells that are in the results file already are not run again.
+Every fit is kept in a file of its own, so that two processes may share the work; a fit that is kept
+already is not run again.
 """
 
 from __future__ import annotations
@@ -10,15 +12,17 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import resource
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import command, read_csv, save, shared
+from benchmarks.common import command, read_csv, shared
+from fewtune.environment import describe
 
 Rows = list[dict[str, Any]]
-RESULTS = Path(__file__).parent / "results" / "target_and_forgetting.json"
+RESULTS = Path(__file__).parent / "results" / "target_and_forgetting"
 TEST_ROWS = 300
 CONTENDERS = {
     "plain": ("--set", "regularizers=[]", "--set", "select.dial=[1.0]"),
@@ -104,13 +108,17 @@ def fitted(model: str, train: Rows, judge: Rows, settings: tuple[str, ...], seed
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
             files.append(str(path))
         run = Path(folder) / "run"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         _, seconds = command(
             "fit", files[0], "--test", files[1], "--model", name, "--seed", str(seed),
             "--set", "select.samples=0", *settings, "-o", str(run),
         )  # fmt: skip
         found = json.loads((run / "scores.json").read_text())
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     kept = {k: found[k] for k in ("scores", "paired", "chosen", "verdict", "stages")}
-    return {**kept, "base": found["controls"]["base"], "seconds": seconds}
+    base = found["controls"]["base"]
+    return {**kept, "base": base, "seconds": seconds, "processor_seconds": processor}
 
 
 def report(results: dict[str, Any]) -> None:
@@ -138,25 +146,45 @@ def report(results: dict[str, Any]) -> None:
     print(f"{passed} of {counted} cells pass")
 
 
+def keep(part: str, results: dict[str, Any]) -> None:
+    """Write one fit with the environment it was measured in."""
+    about = describe(seed=results["seed"])
+    about.pop("command")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"environment": about, "results": results}, indent=1)
+    (RESULTS / f"{part}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def kept() -> dict[str, Any]:
+    """Return every fit that was kept, by cell with seed and by contender."""
+    found: dict[str, Any] = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        one = json.loads(path.read_text())["results"]
+        found.setdefault(f"{one['cell']} seed {one['seed']}", {})[one["contender"]] = one
+    return found
+
+
 def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", nargs="*", help="cells whose names begin so")
+    parser.add_argument("--only", nargs="*", default=[""], help="cells whose names begin so")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS), choices=CONTENDERS)
+    parser.add_argument("--print", action="store_true", help="what is kept, without any fit")
     options = parser.parse_args()
-    results: dict[str, Any] = {}
-    if RESULTS.exists():
-        results = json.loads(RESULTS.read_text())["results"]
-    for seed in options.seeds:
+    for seed in [] if options.print else options.seeds:
         for cell, (model, draw) in CELLS.items():
-            if options.only and not any(cell.startswith(name) for name in options.only):
+            if not cell.startswith(tuple(options.only)):
                 continue
-            done = results.setdefault(f"{cell} seed {seed}", {})
-            for name, settings in CONTENDERS.items():
-                if name not in done:
-                    done[name] = fitted(model, *draw(seed), settings, seed)
-                    save("quality/target_and_forgetting", results)
-    report(results)
+            for name in options.contenders:
+                part = f"{cell.replace('/', '_')}_{seed}_{name}"
+                if (RESULTS / f"{part}.json").exists():
+                    continue
+                found = fitted(model, *draw(seed), CONTENDERS[name], seed)
+                about = {"cell": cell, "seed": seed, "contender": name}
+                keep(part, {**about, **found})
+                print(part, f"{found['seconds']:.0f} s", flush=True)
+    report(kept())
 
 
 if __name__ == "__main__":
