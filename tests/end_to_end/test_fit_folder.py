@@ -9,6 +9,8 @@ import math
 import pytest
 import yaml
 
+from fewtune.measures.chrf import chrf
+
 FILES = {
     "plan.yaml",
     "inputs.json",
@@ -66,6 +68,9 @@ def test_the_score_is_that_of_the_predictions(run):
         ended = [record["ended"] for record in records if "ended" in record]
         assert len(ended) == 4
         assert run.scores["ends_by_itself"].value == sum(ended) / 4
+        alike = [chrf(r["output"], r["target"]) for r in records if "ended" in r]
+        assert run.scores["chrf"].value == pytest.approx(sum(alike) / 4)
+        assert run.scores["chrf_gain"].n == 4
     for score in run.scores.values():
         assert score.low <= score.value <= score.high
 
@@ -115,8 +120,11 @@ def test_a_better_score_than_every_control_is_what_ships(run):
     clear = [d["low"] > 0 if d["direction"] == "higher" else d["high"] < 0 for d in paired.values()]
     bounds = {"forgetting": 0.02, "general_loss": 0.05, "memorization": 0.0}
     kept = [scores[name]["low"] <= bound for name, bound in bounds.items() if name in scores]
+    kept += [scores["forgetting_net"]["low"] <= 0.02] if "forgetting_net" in scores else []
+    kept += [scores["chrf_gain"]["high"] >= 0] if "chrf_gain" in scores else []
     assert run.verdict.decision == ("ship" if all(clear) and all(kept) else "hold")
-    assert len(run.verdict.reasons) == len(paired) + len(kept)
+    # Both views of the probes are one reason.
+    assert len(run.verdict.reasons) == len(paired) + len(kept) - ("forgetting_net" in scores)
 
 
 def test_the_served_model_is_the_scored_one(run):

@@ -18,6 +18,7 @@ from fewtune.measures.observe.continuations import Continuations
 from fewtune.measures.observe.divergence import Divergence
 from fewtune.measures.observe.exposure import Exposures
 from fewtune.measures.observe.probes import ProbeAnswers
+from fewtune.measures.observe.written import Written
 from fewtune.records import Score
 from fewtune.tasks.outcomes import Outcomes
 
@@ -63,6 +64,8 @@ class Evidence:
         What base and tuned write after beginnings of trained and of held-out rows.
     answers
         Answers that base and tuned drew to the same prompts.
+    written
+        Greedy answers of base and tuned to test rows, beside their targets.
     exposures
         How well planted secrets are known.
     evaluations
@@ -85,6 +88,7 @@ class Evidence:
     drift: Divergence | None = None
     continuations: Continuations | None = None
     answers: Answers | None = None
+    written: Written | None = None
     exposures: Exposures | None = None
     evaluations: Sequence[Mapping[str, Any]] = ()
 

@@ -13,13 +13,14 @@ from fewtune.measures.observe.generation import most_for, observe_generation
 from fewtune.measures.observe.neighbours import observe_neighbours
 from fewtune.measures.observe.perturbations import observe_perturbed
 from fewtune.measures.observe.sharpness import observe_rises
+from fewtune.measures.observe.written import Written
 from fewtune.measures.probes.own import OwnProbes, load_probes
 from fewtune.methods.head import features
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.tasks.base import Row, Task
 from fewtune.tasks.generation import Generation
-from fewtune.tasks.outcomes import Outcomes
+from fewtune.tasks.outcomes import Outcomes, group_numbers
 from fewtune.verbs.calibrated import Calibrated
 
 __all__ = ["changes", "gap", "of_run", "samples"]
@@ -106,10 +107,24 @@ def of_run(
         seen,
         unseen,
         ended=tuple(bool(answer["ended"]) for answer in answers.values()),
+        written=_written(material, answers),
         out_of_fold=made.unknown,
         base=judged.get("base"),
         evaluations=evaluations,
         **found,
+    )
+
+
+def _written(material: Material, answers: dict[int, dict[str, Any]]) -> Written | None:
+    """Return the answers beside their targets; ``None`` where nothing is asked: a plain text."""
+    if material.data.shape == "text" or not answers:
+        return None
+    examples = [material.test[place].example for place in answers]
+    return Written(
+        groups=group_numbers([example.group for example in examples]),
+        targets=tuple(example.target or "" for example in examples),
+        base=tuple(str(answer["base_output"]) for answer in answers.values()),
+        tuned=tuple(str(answer["output"]) for answer in answers.values()),
     )
 
 

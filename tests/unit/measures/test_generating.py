@@ -10,6 +10,7 @@ import pytest
 from outcomes import generated
 
 from fewtune.measures.base import Evidence, score_all, silences
+from fewtune.measures.chrf import chrf
 from fewtune.measures.forgetting import changed
 from fewtune.measures.memorization import near, verbatim
 from fewtune.measures.observe.answers import Answers
@@ -17,6 +18,7 @@ from fewtune.measures.observe.continuations import Continuations
 from fewtune.measures.observe.divergence import Divergence
 from fewtune.measures.observe.exposure import Exposures
 from fewtune.measures.observe.probes import ProbeAnswers
+from fewtune.measures.observe.written import Written
 from fewtune.measures.over_memorization import alarm
 
 NOTHING = Evidence("generation", generated([1.0], [1]))
@@ -223,6 +225,40 @@ class TestDiversity:
         evidence = replace(NOTHING, answers=Answers(np.arange(1), ("",), ("hello you",)))
         assert "diversity" not in score_all(evidence)
         assert "fewer than two words" in silences(evidence)["diversity"]
+
+
+class TestChrf:
+    @pytest.mark.parametrize(
+        ("answer", "target", "expected"),
+        [
+            ("The Mill is a pub.", "The Mill is a cheap pub by the river.", 0.3683299876849419),
+            ("Blue Spice", "A coffee shop called Blue Spice.", 0.3070435448444205),
+            ("no", "yes", 0.0),
+            ("", "yes", 0.0),
+            ("yes", " y e s\n", 1.0),
+        ],
+    )
+    def test_as_sacrebleu_has_it(self, answer, target, expected):
+        """sacrebleu 2.6.0, CHRF().sentence_score, over 100."""
+        assert chrf(answer, target) == pytest.approx(expected, abs=1e-12)
+
+    def test_tuned_against_base_by_row(self):
+        """Tuned has one of two right to the letter, the base none: 0.5, 0 and 0.5 paired."""
+        made = Written(np.arange(2), ("yes", "good"), base=("ha", "ha"), tuned=("yes", "xx"))
+        found = scores(written=made)
+        values = {name: found[name].value for name in ("chrf", "chrf_base", "chrf_gain")}
+        assert values == {"chrf": 0.5, "chrf_base": 0.0, "chrf_gain": 0.5}
+        assert found["chrf_gain"].low < 0.5 < found["chrf_gain"].high
+        assert "chrf" not in scores()
+
+    def test_the_gain_is_paired(self):
+        """One row won and one lost, beside four that are all won: no width there."""
+        made = Written(np.arange(2), ("yes", "aa"), base=("no", "aa"), tuned=("yes", "bb"))
+        gain = scores(written=made)["chrf_gain"]
+        assert (gain.value, gain.low, gain.high) == (0.0, -1.0, 1.0)
+        made = Written(np.arange(4), ("yes",) * 4, base=("no",) * 4, tuned=("yes",) * 4)
+        gain = scores(written=made)["chrf_gain"]
+        assert (gain.value, gain.low, gain.high) == (1.0, 1.0, 1.0)
 
 
 class TestOverMemorization:

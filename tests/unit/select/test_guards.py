@@ -57,6 +57,37 @@ def test_extraction_above_the_base_holds():
     assert verdict(memorization=score("memorization", 0.1, -0.02, 0.2)).decision == "ship"
 
 
+def test_fewer_probes_right_hold_where_chance_explains_what_was_lost():
+    """Of cloze items with four options 70% right before and 60% now may be no forgetting at all by
+    the corrected share, and are ten points fewer all the same."""
+    scores = {
+        "forgetting": score("forgetting", 0.0, 0.0, 0.02),
+        "forgetting_net": score("forgetting_net", 0.1, 0.04, 0.16),
+    }
+    (found,) = guards(scores, BudgetPlan())
+    assert found.holds
+    assert "10.0% fewer probes right" in found.reason
+    scores["forgetting_net"] = score("forgetting_net", -0.01, -0.05, 0.03)
+    (found,) = guards(scores, BudgetPlan())
+    assert not found.holds
+    assert "0.0% of the probes" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "holds", "words"),
+    [
+        (-0.2, -0.1, -0.01, True, "further from their targets than the base's: -10.0 points"),
+        (-0.2, -0.1, 0.01, False, "not surely nearer"),
+        (0.1, 0.2, 0.3, False, "answers nearer to their targets: +20.0 points"),
+    ],
+)
+def test_answers_surely_worse_than_the_bases_hold(low, value, high, holds, words):
+    (found,) = guards({"chrf_gain": score("chrf_gain", value, low, high, "higher")}, BudgetPlan())
+    assert found.holds == holds
+    assert words in found.reason
+    assert ("predictions.jsonl" in found.cure) == holds
+
+
 def test_an_alarm_holds_and_is_said():
     watched = guards({}, BudgetPlan(), alarm="over-memorized: so and so")
     found = decide(HEADLINE, BETTER, "lora", watched=watched)
