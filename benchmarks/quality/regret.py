@@ -1,0 +1,136 @@
+"""No-tuning regret: `normal` against the best of thirty configurations (see PROTOCOL.md).
+
+    python -m benchmarks.quality.regret [--only e2e signs_5] [--part sweep|normal] [--again]
+
+What is in the results file already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import command, save
+from benchmarks.quality._regret_cells import CELLS, Cell, configurations
+from benchmarks.quality._regret_sweep import base_of, sweep, written
+
+ALONE = (
+    "--set", "select.rungs=[]", "--set", "select.rates=[]", "--set", "select.guards=[]",
+    "--set", "select.dial=[1.0]", "--set", "select.refit=false",
+)  # fmt: skip
+"""Settings that leave one candidate and its plain training."""
+
+MOST_POINTS, MOST_SHARE, MOST_COST = 2.0, 2.0, 4.0
+
+
+def fitted(cell: Cell, seed: int, settings: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a fit from the command line came to and cost."""
+    known, test = cell.draw(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        files = [str(written(known, place / "known")), str(written(test, place / "test"))]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        _, seconds = command(
+            "fit", files[0], "--test", files[1], "--model", base_of(cell), "--effort", "normal",
+            "--seed", str(seed), *settings, "-o", str(place / "run"),
+        )  # fmt: skip
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found = json.loads((place / "run" / "scores.json").read_text())
+    headline = found["headline"]
+    return {
+        "value": found["scores"][headline]["value"],
+        "headline": headline,
+        "controls": {k: v[headline]["value"] for k, v in found["controls"].items()},
+        "chosen": found["chosen"],
+        "verdict": found["verdict"]["decision"],
+        "stages": found["stages"],
+        "time": found.get("time"),
+        "cpu": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 2),
+        "seconds": round(seconds, 2),
+    }
+
+
+def regret(task: str, best: float, value: float) -> float:
+    """Return how far ``value`` is behind ``best``, in points or in percent of the loss."""
+    return 100 * (value / best - 1) if task == "generation" else 100 * (best - value)
+
+
+def _line(name: str, found: dict[str, Any]) -> tuple[float, bool] | None:
+    """Print a cell; return its regret and whether it passes."""
+    task = CELLS[name].task
+    swept = {k: v["value"] for k, v in found.get("sweep", {}).items() if v["value"] is not None}
+    missing = len(configurations(task)) - len(found.get("sweep", {}))
+    if missing or not {"normal", "alone"} <= set(found):
+        print(f"{name:13} {missing} configurations missing, fits: {sorted(set(found) - {'sweep'})}")
+        return None
+    lower = task == "generation"
+    best = min(swept, key=lambda k: swept[k]) if lower else max(swept, key=lambda k: swept[k])
+    normal, alone = found["normal"], found["alone"]
+    behind = regret(task, swept[best], normal["value"])
+    whole = normal["cpu"] / alone["cpu"]
+    spent = [sum(f["stages"][s] for s in ("train", "measure")) for f in (normal, alone)]
+    cost = spent[0] / spent[1]
+    most = MOST_SHARE if lower else MOST_POINTS
+    good = behind <= most and max(whole, cost) <= MOST_COST
+    told = normal.get("time") or {}
+    ratio = f"{told['ratio']:.2f}" if told.get("ratio") else "-"
+    print(
+        f"{name:13} best {swept[best]:.4f} ({best}), median {statistics.median(swept.values()):.4f}"
+        f", normal {normal['value']:.4f} ({normal['chosen']['method']}"
+        f" {normal['chosen']['learning_rate']}, α {normal['chosen']['alpha']}):"
+        f" regret {behind:+.2f}{'%' if lower else ' points'};"
+        f" cost {whole:.2f} whole, {cost:.2f} selecting; time told/actual {ratio}"
+        f"  {'pass' if good else 'miss'}"
+    )
+    return behind, good
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="*", help="cells whose names begin so")
+    parser.add_argument("--part", choices=["sweep", "normal"], help="run this part alone")
+    parser.add_argument("--again", action="store_true", help="repeat the fits, not the sweeps")
+    parser.add_argument("--draw", type=int, default=0, help="another draw: for development")
+    options = parser.parse_args()
+    stem = "regret_development" if options.draw else "regret"
+    path = Path(__file__).parent / "results" / f"{stem}.json"
+    names = [n for n in CELLS if not options.only or any(n.startswith(o) for o in options.only)]
+
+    def keep(name: str, part: str, key: str, value: Any) -> None:
+        # Read anew: another process may have added other cells meanwhile.
+        results = json.loads(path.read_text())["results"] if path.exists() else {}
+        cell = results.setdefault(name, {})
+        (cell.setdefault(part, {}) if key else cell).update({key or part: value})
+        save(f"quality/{stem}", results)
+
+    def there(name: str) -> dict[str, Any]:
+        found = json.loads(path.read_text())["results"] if path.exists() else {}
+        cell: dict[str, Any] = found.get(name, {})
+        return cell
+
+    for name in names:
+        cell = CELLS[name]
+        done = there(name)
+        wanted = [c for c in configurations(cell.task) if c.name not in done.get("sweep", {})]
+        if wanted and options.part != "normal":
+            sweep(cell, options.draw, wanted, lambda k, v, n=name: keep(n, "sweep", k, v))
+        if options.part != "sweep":
+            for part, settings in (("normal", ()), ("alone", ALONE)):
+                if options.again or part not in done:
+                    keep(name, part, "", fitted(cell, options.draw, settings))
+    lines = [_line(name, there(name)) for name in names]
+    found = [line for line in lines if line]
+    if found:
+        passed = sum(good for _, good in found)
+        mean = statistics.mean(behind for behind, _ in found)
+        print(f"{passed} of {len(found)} cells pass; mean regret {mean:+.2f}")
+
+
+if __name__ == "__main__":
+    main()
