@@ -34,9 +34,7 @@ TRADES = ("baker", "pilot", "weaver", "painter", "farmer", "judge", "sailor", "d
 TOWNS = ("Arvale", "Brinmoor", "Castrel", "Dunhollow", "Elmspan", "Farwick", "Glenora", "Hartsea")
 
 
-def e2e(
-    count: int, seed: int, *, capitals: bool = False, judges: int = TEST_ROWS
-) -> tuple[Rows, Rows]:
+def e2e(count: int, seed: int, *, capitals: bool = False) -> tuple[Rows, Rows]:
     """Return pairs of E2E: two sentences of each of count/2 meaning representations."""
     rows = read_csv(shared("data", "e2e", "devset.csv"))
     test = read_csv(shared("data", "e2e", "testset_w_refs.csv"))
@@ -52,7 +50,7 @@ def e2e(
         for text in by_meaning[meaning][:2]
     ][:count]
     drawn.shuffle(test)
-    judge = [{"prompt": row["mr"], "completion": row["ref"]} for row in test[:judges]]
+    judge = [{"prompt": row["mr"], "completion": row["ref"]} for row in test[:TEST_ROWS]]
     if capitals:
         for row in (*train, *judge):
             row["completion"] = row["completion"].upper()

@@ -98,7 +98,9 @@ class Fitted:
         return replace(self, weight=self.weight / temperature, bias=self.bias / temperature)
 
 
-def fit(states: States, folds: Sequence[Sequence[int]]) -> Fitted:
+def fit(
+    states: States, folds: Sequence[Sequence[int]], judges: Sequence[bool] | None = None
+) -> Fitted:
     """Return a head fitted on frozen states.
 
     Parameters
@@ -109,6 +111,9 @@ def fit(states: States, folds: Sequence[Sequence[int]]) -> Fitted:
         Disjoint parts of the rows. The settings with the best accuracy out of fold win, and of
         equals those with the lower loss. Without two folds that leave every class in the rest,
         the middle strength is taken, and no names.
+    judges
+        Whether each row may judge, where not all do: a variation leaves with its row and says
+        nothing of its own.
     """
     truth = states.truth
     usable = [f for f in folds if len(f) and set(truth) == set(np.delete(truth, list(f)))]
@@ -118,6 +123,8 @@ def fit(states: States, folds: Sequence[Sequence[int]]) -> Fitted:
     for strength in STRENGTHS if len(usable) > 1 else ():
         for name_weight in NAME_WEIGHTS if states.names is not None else (0.0,):
             shares = _out_of_fold(states, usable, strength, name_weight)
+            if judges is not None:
+                shares[~np.asarray(judges, dtype=bool)] = np.nan
             seen = ~np.isnan(shares[:, 0])
             accuracy = float((shares[seen].argmax(axis=1) == truth[seen]).mean())
             right = np.maximum(shares[seen, truth[seen]], 1e-12)

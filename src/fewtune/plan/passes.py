@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fewtune.methods.base import METHODS
+from fewtune.methods.full import Full
 from fewtune.models.blocks import find_blocks, frozen_blocks
 from fewtune.models.empty import empty_model
 from fewtune.plan.ledger import Kernels, Ledger
@@ -98,7 +99,8 @@ def passes(
         model = chosen.prepare(model, stand)
     whole = _bytes(model.parameters()) + _bytes(model.buffers())
     trainable = _bytes(p for p in model.parameters() if p.requires_grad)
-    keeps_all = method in ("full", "partial") or (method == "head" and work.task == "generation")
+    # Methods that change the base's own weights are kept whole.
+    keeps_all = isinstance(chosen, Full) or (method == "head" and work.task == "generation")
     kernels = Kernels(bf16, flash)
     model.train()
     peak, gradients = _update(model, work, kernels)

@@ -49,7 +49,7 @@ def run(material: Material, name: str) -> Outcomes:
     if name == "tfidf":
         return _tfidf(material)
     if name == "frozen":
-        fitted = fit(material.known_states(names=False), material.folds())
+        fitted = fit(material.known_states(names=False), material.folds(), material.judges())
         return from_states(material, fitted, material.states()[1], material.test)
     if name == "base":
         return material.task.outcomes(material.base(), material.test)

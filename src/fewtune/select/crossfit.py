@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from fewtune.environment import seed_everything
 from fewtune.methods.base import Method
 from fewtune.methods.head import install
-from fewtune.methods.probe import Fitted, fit, refit
+from fewtune.methods.probe import Fitted, refit
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_shares, from_states
 from fewtune.select.fitting import evaluation, prepared_model, settle, training_of
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.tasks.outcomes import Outcomes, joined
+from fewtune.train.agreement import first_says
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.loop import train
 from fewtune.train.monitors.base import Evaluation
@@ -41,7 +42,7 @@ Place = tuple[int, float]
 
 @dataclass
 class _Fold:
-    """What one fold's model does on the rows it never saw, at every evaluation and blend."""
+    """What one fold's model does on rows that it never saw and that judge, at every evaluation."""
 
     held: Sequence[int]
     outcomes: dict[Place, Outcomes]
@@ -55,22 +56,28 @@ class _Fold:
 
 
 def cross_fit_head(material: Material, trial: Trial) -> Trial:
-    """Return a solver-fitted head's trial, judged out of fold on every known row."""
-    rows = material.known_states(names=True)
-    fitted = material.once("known_head", lambda: fit(rows, material.folds()))
-    shares = fitted.out_of_fold
-    missing = np.isnan(shares[:, 0])
-    if missing.any():
+    """Return a solver-fitted head's trial, judged out of fold on every known row that may judge."""
+    fitted = material.known_head()
+    judged = _judged(material)
+    shares = fitted.out_of_fold[judged]
+    if np.isnan(shares[:, 0]).any():
         # Without usable folds the validation rows are all there is.
         return trial
-    trial.validation = from_shares(material, material.known, shares)
+    trial.validation = from_shares(material, [material.known[i] for i in judged], shares)
+    trial.crossfitted = True
     trial.score = material.headline.of(trial.validation)
     trial.seen = from_states(material, fitted, material.states()[0], material.known)
     return trial
 
 
+def _judged(material: Material) -> list[int]:
+    """Return the known rows that are held by some fold and may judge, in their order."""
+    judges = material.judges()
+    return sorted(row for fold in material.folds() for row in fold if judges[row])
+
+
 def cross_fit(material: Material, candidate: Candidate) -> Trial:
-    """Return the candidate's trial, judged out of fold on every known row.
+    """Return the candidate's trial, judged out of fold on every known row that may judge.
 
     The model in the trial is that of the last fold; ``refit.finish`` trains the one that is kept.
     """
@@ -78,9 +85,7 @@ def cross_fit(material: Material, candidate: Candidate) -> Trial:
     task, known = material.task, material.known
     general = None
     if task.name != "generation":
-        general = material.once(
-            "known_head", lambda: fit(material.known_states(names=True), material.folds())
-        )
+        general = material.known_head()
     method, model = prepared_model(material, candidate, general)
     start = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     more = material.varied() if candidate.varied else []
@@ -90,13 +95,13 @@ def cross_fit(material: Material, candidate: Candidate) -> Trial:
     with cached_trunk(
         model, task, rows, material.journal, candidate.name, material.folder / "checkpoints"
     ):
-        for number, held in enumerate(material.folds(), 1):
+        for number, away in enumerate(material.folds(), 1):
             restore_weights(model, start)
             seed_everything(material.plan.seed)
             folds.append(
-                _fit_fold(material, candidate, method, model, general, held, f"{stage}{number}")
+                _fit_fold(material, candidate, method, model, general, away, f"{stage}{number}")
             )
-    place, curve = _best_place(material, folds)
+    place, curve = first_says(material.accelerator, _best_place(material, folds))
     for update, value in curve:
         material.journal.write("crossfit", candidate.name, update, value=value, alpha=place[1])
     order = [row for fold in folds for row in fold.held]
@@ -113,6 +118,7 @@ def cross_fit(material: Material, candidate: Candidate) -> Trial:
         updates=place[0],
         alpha=place[1],
         seen=joined(seen) if seen else None,
+        crossfitted=True,
     )
 
 
@@ -122,13 +128,14 @@ def _fit_fold(
     method: Method,
     model: nn.Module,
     general: Fitted | None,
-    held: Sequence[int],
+    away: Sequence[int],
     stage: str,
 ) -> _Fold:
     """Train on all folds but one and keep what the model does on that one, all along."""
     task, known = material.task, material.known
-    away = set(held)
-    rest = [row for row in range(len(known)) if row not in away]
+    out, judges = set(away), material.judges()
+    rest = [row for row in range(len(known)) if row not in out]
+    held = [row for row in away if judges[row]]
     head_first = candidate.training.head_first is not False
     if general is not None and head_first and hasattr(model, "head"):
         install(model, _head_without(material, general, rest))

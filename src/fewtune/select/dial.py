@@ -17,6 +17,7 @@ from fewtune.select.material import Material
 from fewtune.tasks.base import Row
 from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes
+from fewtune.train.agreement import first_says
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.run import Training
 
@@ -65,7 +66,8 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
         within = rise.value is not None and near and not rise.beyond
         return within, sign * score.value, -float(outcomes.losses.sum()), at
 
-    alpha, outcomes, _, _ = max(seen, key=rank)
+    place = max(range(len(seen)), key=lambda i: rank(seen[i]))
+    alpha, outcomes, _, _ = seen[first_says(material.accelerator, place)]
     for at, found, score, rise in seen:
         material.journal.write(
             "dial",

@@ -14,7 +14,7 @@ from torch import nn
 from fewtune.augmentations.base import Tools
 from fewtune.augmentations.run import augment, build
 from fewtune.measures.base import RowMeasure, row_measure
-from fewtune.methods.probe import MOST_FOR_CHOICE, States
+from fewtune.methods.probe import MOST_FOR_CHOICE, Fitted, States, fit
 from fewtune.plan.plan import Plan
 from fewtune.records import Dataset
 from fewtune.tasks.base import Row, Task
@@ -150,8 +150,29 @@ class Material:
 
         return self.once("varied", compute)
 
+    def judges(self) -> list[bool]:
+        """Return for each known row whether it may judge: a variation of another never does."""
+        from fewtune.data.variations import may_judge
+
+        def compute() -> list[bool]:
+            found = may_judge(self.data)
+            return [found[row] for row in self.places]
+
+        return self.once("judges", compute)
+
+    def known_head(self) -> Fitted:
+        """Return the head that a solver fits on the base's states of all known rows."""
+        return self.once(
+            "known_head",
+            lambda: fit(self.known_states(names=True), self.folds(), self.judges()),
+        )
+
     def folds(self) -> list[tuple[int, ...]]:
-        """Return folds of the known rows; near-duplicates and groups stay in one fold."""
+        """Return folds of the known rows: what is out of training together.
+
+        Near-duplicates and groups stay in one fold, and so do the variations of a row, which do not
+        judge it (``judges``).
+        """
         from fewtune.data.split import folds
 
         def compute() -> list[tuple[int, ...]]:

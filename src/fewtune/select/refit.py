@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fewtune.methods.head import install
-from fewtune.methods.probe import Fitted, fit, refit
+from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.plan import counts
 from fewtune.select import controls
 from fewtune.select.fitting import prepared_model, settle, training_of
@@ -41,9 +41,9 @@ def finish(material: Material, chosen: Trial) -> Outcomes:
 
 def _known_head(material: Material, chosen: Trial) -> Fitted:
     """Return a head fitted on all known rows, with its variations where the trial had them."""
-    rows = material.known_states(names=True)
-    head = material.once("known_head", lambda: fit(rows, material.folds()))
+    head = material.known_head()
     if chosen.candidate.varied:
+        rows = material.known_states(names=True)
         head = refit(rows.joined(material.varied_states()), head)
     return head
 
@@ -68,9 +68,7 @@ def _retrain(material: Material, chosen: Trial) -> None:
     )
     head = None
     if task.name != "generation":
-        head = material.once(
-            "known_head", lambda: fit(material.known_states(names=True), material.folds())
-        )
+        head = material.known_head()
     method, model = prepared_model(material, candidate, head)
     again = {"stop_at": stop, "asked": material.train}
     run = training_of(material, candidate, method, model, rows, more=again)
@@ -84,7 +82,7 @@ def _retrain(material: Material, chosen: Trial) -> None:
 
 def _trained_rows(material: Material, chosen: Trial) -> int:
     """Return on how many rows the trial was trained."""
-    if len(chosen.validation) == len(material.known):
+    if chosen.crossfitted:
         folds = material.folds()
         return round(len(material.known) * (1 - 1 / len(folds)))
     return len(material.train)

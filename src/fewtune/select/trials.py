@@ -22,6 +22,7 @@ from fewtune.select.dial import turn
 from fewtune.select.fitting import evaluation, prepared_model, settle, training_of
 from fewtune.select.material import Material
 from fewtune.tasks.outcomes import Outcomes
+from fewtune.train.agreement import first_says
 from fewtune.train.loop import train
 from fewtune.train.monitors.base import Evaluation
 from fewtune.train.trunk import cached_trunk
@@ -43,7 +44,7 @@ class Trial:
         The fitted model, in evaluation mode.
     validation
         What it does on rows that it was not trained on: the validation rows, or every known row
-        where it was cross-fitted.
+        that may judge where it was cross-fitted.
     score
         Its headline measure on them.
     seconds
@@ -58,6 +59,8 @@ class Trial:
         What it does on rows that it was trained on, where that was measured on the way.
     evaluations
         Every evaluation of its training, oldest first.
+    crossfitted
+        Whether its validation is out of fold.
     """
 
     candidate: Candidate
@@ -71,6 +74,7 @@ class Trial:
     head: Fitted | None = None
     seen: Outcomes | None = None
     evaluations: Sequence[Evaluation] = ()
+    crossfitted: bool = False
 
     @property
     def name(self) -> str:
@@ -134,7 +138,7 @@ def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
                 for rank, i in enumerate(ranked)
             ],
         )
-        left = [left[i] for i in sorted(ranked[:stay])]
+        left = [left[i] for i in first_says(material.accelerator, sorted(ranked[:stay]))]
     return left[0]
 
 
@@ -170,7 +174,8 @@ def train_head(material: Material) -> Fitted:
     def compute() -> Fitted:
         most = len(material.train)
         folds = [[row for row in fold if row < most] for fold in material.folds()]
-        return fit(material.known_states(names=True).take(np.arange(most)), folds)
+        states = material.known_states(names=True).take(np.arange(most))
+        return fit(states, folds, material.judges()[:most])
 
     return material.once("train_head", compute)
 
@@ -238,14 +243,15 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     """
     measure = material.headline
     sign = 1 if measure.direction == "higher" else -1
-    best = max(trials, key=lambda trial: sign * trial.score.value)
+    ahead = max(range(len(trials)), key=lambda i: sign * trials[i].score.value)
+    best = trials[first_says(material.accelerator, ahead)]
     # Of weights that are kept as they end only the dial was picked on these rows.
     last = best.method.solves_after
     for trial in trials:
         behind, error = _behind(measure, best.validation, trial.validation)
         flattered = best.head is None and not last and trial.head is not None
         margin = error * (FLATTERY if flattered else 1.0)
-        if trial is best or sign * behind <= margin:
+        if first_says(material.accelerator, trial is best or sign * behind <= margin):
             break
     kind = "known rows, out of fold" if material.plan.select.folds else "validation rows"
     rows = f"{len(best.validation)} {kind}"

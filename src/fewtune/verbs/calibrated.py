@@ -55,8 +55,10 @@ def calibrated(material: Material, chosen: Trial, test: Outcomes) -> Calibrated:
     if not test.labels or not hasattr(chosen.model, "head") or material.plan.task.keep_classes:
         return Calibrated(None, test, None)
     unknown = chosen.validation
-    if head is not None and not np.isnan(head.out_of_fold).any():
-        unknown = from_shares(material, material.known, head.out_of_fold)
+    judged = [] if head is None else np.flatnonzero(~np.isnan(head.out_of_fold[:, 0])).tolist()
+    if head is not None and judged:
+        rows = [material.known[i] for i in judged]
+        unknown = from_shares(material, rows, head.out_of_fold[judged])
     found = calibrate(unknown)
     temper(chosen.model, found.temperature)
     if head is not None:

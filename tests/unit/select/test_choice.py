@@ -26,7 +26,8 @@ def material(headline, validation=(), **settings):
     journal = SimpleNamespace(write=lambda kind, *a, **values: heard.append((kind, values)))
     made = Material(
         plan=Plan(model="none").changed(settings), task=task, data=None, train=(),
-        validation=validation, test=(), places=(), journal=journal, folder=None, accelerator=None,
+        validation=validation, test=(), places=(), journal=journal, folder=None,
+        accelerator=SimpleNamespace(num_processes=1),
     )  # fmt: skip
     made.heard = heard
     return made

@@ -21,6 +21,7 @@ def turned(monkeypatch, losses, rises):
         headline=measure,
         plan=Plan(model="none"),
         validation=(),
+        accelerator=SimpleNamespace(num_processes=1),
         journal=SimpleNamespace(write=lambda *a, **k: None),
         task=SimpleNamespace(
             outcomes=lambda model, rows: generated([stands[now["at"]][0] * 10] * 4, [10] * 4)
