@@ -86,6 +86,14 @@ def test_lora_trains_and_keeps_its_factors_alone(causal_lm):
     assert found.model == found.base + found.trainable
 
 
+@pytest.mark.parametrize(("method", "whole"), [("contrastive", True), ("head", False)])
+def test_what_changes_the_base_is_kept_whole(encoder, method, whole):
+    work = Work("text_classification", 3, Size(4, 8, 4), Size(4, 8, 4), known=64)
+    found = counted(encoder, method, work)
+    assert found.kept == (found.model if whole else found.trainable)
+    assert found.trainable < found.model
+
+
 def test_activations_grow_with_rows_and_shrink_with_what_is_frozen(causal_lm):
     def update(method: str, rows: int, **more: bool) -> int:
         work = Work("generation", 0, Size(rows, 64, rows * 64), Size(1, 8, 8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
@@ -18,10 +19,24 @@ def kept(run):
     return [json.loads(line) for line in lines]
 
 
+VARIED = 12
+
+
 @pytest.fixture(scope="module")
 def run(data_folder, encoder, tmp_path_factory):
+    """Sixty rows and variations of twelve of them, which a file written by ``augment`` names."""
+    data = tmp_path_factory.mktemp("varied") / "labelled.csv"
+    with (data_folder / "labelled.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 60
+    for line, row in enumerate(rows[:VARIED], 2):
+        rows.append({**row, "text": f"{row['text']} please", "parent": f"labelled.csv:{line}"})
+    with data.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*rows[0], "parent"], restval="")
+        writer.writeheader()
+        writer.writerows(rows)
     return fewtune.fit(
-        data_folder / "labelled.csv",
+        data,
         str(encoder),
         test=data_folder / "labelled_test.csv",
         settings={
@@ -40,7 +55,7 @@ def test_each_fold_is_trained_without_its_rows_and_all_count(run):
     folds = {e["stage"] for e in kept(run) if e["stage"].startswith("full#")}
     assert folds == {"full#1", "full#2", "full#3"}
     choice = next(e["values"] for e in kept(run) if e["kind"] == "choice")
-    # All 60 rows of the data file, since the test rows have a file of their own.
+    # All 60 rows of the data file, since the test rows have a file of their own; no variation.
     assert {a["name"]: a["n"] for a in choice["alternatives"]} == {"head": 60, "full": 60}
     curve = [e["update"] for e in kept(run) if e["kind"] == "crossfit"]
     assert curve == [0, 2, 4, 6]
@@ -50,7 +65,7 @@ def test_the_kept_model_is_trained_on_all_rows(run):
     stages = [e["values"] for e in kept(run) if e["kind"] == "stage"]
     again = [s for s in stages if s["name"].endswith("+all")]
     if run.chosen["method"] == "full" and run.chosen["updates"]:
-        assert "all 60 known rows" in again[0]["sentence"]
+        assert f"all {60 + VARIED} known rows" in again[0]["sentence"]
     else:
         assert not again
 
