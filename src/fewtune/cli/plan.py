@@ -33,6 +33,7 @@ def plan(
     from fewtune.plan.plan import counts, parse_settings
     from fewtune.verbs.foreseen import foresee_plan, free_for_fit
     from fewtune.verbs.prepare import prepare
+    from fewtune.verbs.timed import time_of_plan
 
     if output and output.exists():
         raise RunError("a new file", "one that exists", str(output), "Choose another with -o")
@@ -58,6 +59,9 @@ def plan(
             ) from error
     told = counts(proposed.training, len(parts.train))
     memory, free = foresee_plan(prepared), free_for_fit()
+    # What does not fit is not tried either.
+    fits = memory is None or free is None or memory.total <= free
+    pace = time_of_plan(prepared) if fits else None
     judged = len(prepared.test) if prepared.test is not None else len(parts.test)
     if as_json:
         answer = {
@@ -69,6 +73,7 @@ def plan(
                 "test": judged,
             },
             "memory": {**memory.as_json(), "free_bytes": free} if memory else None,
+            "time": pace.foreseen() if pace else None,
         }
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
@@ -79,6 +84,8 @@ def plan(
         typer.echo(f"split: {sentence}")
     typer.echo(f"training: {told.sentence()}")
     typer.echo(f"memory: {_memory(memory, free)}")
+    if pace:
+        typer.echo(f"time: {pace.told_in_words()}")
     for key, reason in proposed.reasons.items():
         value: object = proposed.model_dump()
         for part in key.split("."):

@@ -108,6 +108,12 @@ class SelectPlan(_Settings):
     dial: list[float] = Field(
         [0.25, 0.5, 0.75, 1.0], description="blends of base (0) and tuned (1) that are tried"
     )
+    seeds: int = Field(
+        1, ge=1, le=20, description="trainings of the chosen candidate, whose spread is told"
+    )
+    value_curve: bool = Field(
+        False, description="tell what more rows would be worth, from subsets of those there are"
+    )
     samples: int = Field(32, ge=0, description="generation: test rows answered in full")
 
 

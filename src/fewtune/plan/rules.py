@@ -33,6 +33,7 @@ LEAST_UPDATES = 100
 GENERATION_DIAL = (0.25, 0.5, 0.7, 0.85, 1.0)
 
 THOROUGH_FOLDS = 5
+THOROUGH_SEEDS = 3
 
 EPOCHS = {"quick": 10, "normal": 15, "thorough": 20}
 MOST_UPDATES = {
@@ -139,6 +140,9 @@ def propose(
     # Plain texts are no examples of a task: one more before the text shows nothing.
     controls = [c for c in CONTROLS[task] if c != "few_shot" or data.shape != "text"]
     reasons["controls"] = "what the answer costs without tuning, on the same test rows"
+    if effort != "quick":
+        controls.append("vanilla")
+        reasons["controls"] += "; and what plain fine-tuning gives"
     if effort != "quick" and not METHODS.load(method).solves_after:
         low, _, high = METHODS.load(method)().rates(parameters, task)
         select.rates = [low, high]
@@ -176,6 +180,10 @@ def _effort(effort: Effort, task: str, select: SelectPlan, reasons: dict[str, st
             "trials tell"
         )
     if effort == "thorough":
+        select.seeds = THOROUGH_SEEDS
+        reasons["select.seeds"] = "one training is one draw: others tell how much of it is luck"
+        select.value_curve = True
+        reasons["select.value_curve"] = "whether more rows would pay is what is asked next"
         select.folds = THOROUGH_FOLDS
         reasons["select.folds"] = (
             "every known row judges a model that never saw it: five times the training, and no row "

@@ -97,7 +97,17 @@ def _better(run: RunContents) -> dict[str, Any]:
         "gains_axis": comparison.axis([g.score for g in gains], zero=True) if gains else None,
         "shared": [(n, comparison.contest(run, n)) for n in comparison.shared_scores(run)],
         "rules": rules.beside_rules(run),
+        "worth": _worth(run),
+        "seeds": as_mapping(run.scores.get("seeds")).get("sentence"),
     }
+
+
+def _worth(run: RunContents) -> tuple[str, str] | None:
+    """Return what more rows would be worth, in a sentence and as a plot."""
+    curve = as_mapping(run.scores.get("value_curve"))
+    if not curve.get("points"):
+        return None
+    return str(curve.get("sentence")), plots.value_curve(curve, "worth")
 
 
 def _cost(run: RunContents) -> dict[str, Any]:

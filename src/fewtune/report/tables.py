@@ -27,6 +27,7 @@ SHORT = {
     "majority": "most frequent",
     "base": "base model",
     "few_shot": "base, few-shot",
+    "vanilla": "plain fine-tuning",
 }
 """Names that leave room for the figures in 80 columns."""
 
@@ -190,12 +191,27 @@ def _facts(run: RunContents) -> list[Text]:
     facts = []
     if chosen.get("method"):
         facts.append(("chosen", _chosen(chosen)))
-    facts.append(("time", words.duration(run.seconds)))
+    for key, label in (("seeds", "seeds"), ("value_curve", "more data")):
+        told = as_mapping(run.scores.get(key)).get("sentence")
+        if told:
+            facts.append((label, str(told)))
+    facts.append(("time", _time(run)))
     facts.append(("run", str(run.path)))
     if (run.path / "report.html").exists():
         facts.append(("report", str(run.path / "report.html")))
     facts += [("not read", fault) for fault in run.faults]
     return [Text.assemble((f"{name:<9}", "dim"), value) for name, value in facts]
+
+
+def _time(run: RunContents) -> str:
+    told = as_mapping(run.scores.get("time"))
+    foreseen, dropped = as_number(told.get("told_seconds")), told.get("dropped")
+    said = words.duration(run.seconds)
+    if foreseen:
+        said += f", {words.duration(foreseen)} were foreseen"
+    if isinstance(dropped, list) and dropped:
+        said += f"; left out for want of time: {', '.join(str(name) for name in dropped)}"
+    return said
 
 
 def _chosen(chosen: dict[str, object]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -10,17 +11,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from fewtune.data.tokens import IGNORED
 from fewtune.errors import PlanError
 from fewtune.family import suggest
+from fewtune.measures.observe.divergence import observe_general
+from fewtune.methods.base import METHODS
 from fewtune.methods.probe import Fitted, fit
+from fewtune.plan.plan import Part
+from fewtune.plan.rules import rung_training
+from fewtune.select.candidates import Candidate
+from fewtune.select.fitting import prepared_model, training_of
 from fewtune.select.material import Material
 from fewtune.tasks.base import Row
 from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes, group_numbers
+from fewtune.train.loop import train
+from fewtune.train.trunk import cached_trunk
 
-__all__ = ["CONTROLS", "from_shares", "from_states", "run"]
+__all__ = ["CONTROLS", "VANILLA", "from_shares", "from_states", "run"]
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +40,17 @@ CONTROLS = {
     "frozen": "the base model's frozen states with logistic regression",
     "base": "the base model as it is",
     "few_shot": "the base model with a few training rows before each row",
+    "vanilla": "plain fine-tuning by the common recipe",
 }
+
+PASSAGES = 32
+"""Passages of general text on which is seen what plain fine-tuning costs the base."""
+
+VANILLA = "vanilla"
+"""The control that is tuned too."""
+
+EPOCHS = 3
+"""Of the common recipe: what trainers do where nobody says otherwise."""
 
 SHOTS = 4
 """Training rows put before each row, as far as they fit the model's context."""
@@ -55,7 +75,37 @@ def run(material: Material, name: str) -> Outcomes:
         return material.task.outcomes(material.base(), material.test)
     if name == "few_shot":
         return material.task.outcomes(material.base(), _with_shots(material))
+    if name == VANILLA:
+        model = _vanilla(material)
+        if isinstance(material.task, Generation):
+            few = observe_general(material.task, material.base(), model, most=PASSAGES)
+            material.once("general of vanilla", lambda: few)
+        return material.task.outcomes(model, material.test)
     raise PlanError("a control", f"{name!r}", "controls", suggest(name, CONTROLS))
+
+
+def _vanilla(material: Material) -> nn.Module:
+    """Return the base after plain fine-tuning: what a trainer script gives who sets nothing else.
+
+    The plan's method at its rate (in favour of the control: scripts have one rate for all models),
+    three epochs over all known rows with linear decay, a new head, no guard, the last weights.
+    """
+    plan = material.plan
+    name = plan.method.name
+    plain = METHODS.load(name).solves & {material.task.name} or METHODS.load(name).compares
+    part = Part(name="full") if plain else plan.method
+    training = rung_training(plan, part.name)
+    each = math.ceil(len(material.known) / min(training.batch_size, len(material.known)))
+    changes = {"updates": EPOCHS * each, "evaluations": 1, "warmup": 0.0, "schedule": "linear"}
+    training = training.model_copy(update={**changes, "head_first": False})
+    candidate = Candidate("vanilla", part, training)
+    method, model = prepared_model(material, candidate, None)
+    run = training_of(material, candidate, method, model, material.known)
+    with cached_trunk(
+        model, material.task, material.known, material.journal, "vanilla", run.folder.parent
+    ):
+        train(run)
+    return model
 
 
 def _with_shots(material: Material) -> list[Row]:

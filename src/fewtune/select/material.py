@@ -17,6 +17,7 @@ from fewtune.measures.base import RowMeasure, row_measure
 from fewtune.methods.probe import MOST_FOR_CHOICE, Fitted, States, fit
 from fewtune.plan.plan import Plan
 from fewtune.records import Dataset
+from fewtune.select.pace import Pace
 from fewtune.tasks.base import Row, Task
 from fewtune.train.journal import Journal
 
@@ -43,6 +44,8 @@ class Material:
         Where and over how many processes is trained.
     tools
         Models that augmentations may ask, made when the first one does; ``None`` for none.
+    pace
+        How long the fit was said to take, and where it stands.
     """
 
     plan: Plan
@@ -56,6 +59,7 @@ class Material:
     folder: Path
     accelerator: Any
     tools: Callable[[], Tools] | None = None
+    pace: Pace = field(default_factory=Pace)
     _kept: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -6,8 +6,13 @@ model would know a fifth less than it could.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+from torch import nn
+
+from fewtune.methods.base import Method
 from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.plan import counts
@@ -20,7 +25,7 @@ from fewtune.train.checkpoint import restore_weights
 from fewtune.train.loop import train
 from fewtune.train.trunk import cached_trunk
 
-__all__ = ["finish"]
+__all__ = ["again", "finish"]
 
 
 def finish(material: Material, chosen: Trial) -> Outcomes:
@@ -35,7 +40,7 @@ def finish(material: Material, chosen: Trial) -> Outcomes:
         install(chosen.model, chosen.head)
         return controls.from_states(material, chosen.head, material.states()[1], material.test)
     if material.plan.select.refit and chosen.updates:
-        _retrain(material, chosen)
+        chosen.method, chosen.model = again(material, chosen)
     return material.task.outcomes(chosen.model, material.test)
 
 
@@ -48,36 +53,56 @@ def _known_head(material: Material, chosen: Trial) -> Fitted:
     return head
 
 
-def _retrain(material: Material, chosen: Trial) -> None:
-    """Train the chosen candidate on all known rows and put the result into the trial."""
+def again(
+    material: Material,
+    chosen: Trial,
+    known: Sequence[int] | None = None,
+    name: str = "all",
+) -> tuple[Method, nn.Module]:
+    """Return the chosen candidate's method and model, trained anew as long and dialled as far.
+
+    Parameters
+    ----------
+    known
+        Numbers of the known rows to train on; all of them by default. Those of
+        ``material.varied`` join where the candidate is varied and all rows train.
+    name
+        What is added to the candidate's name in the journal.
+    """
     task = material.task
-    more = material.varied() if chosen.candidate.varied else []
-    rows = [*material.known, *more]
+    more = material.varied() if chosen.candidate.varied and known is None else []
+    some = range(len(material.known)) if known is None else known
+    rows = [*(material.known[i] for i in some), *more]
     # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
     grown = len(rows) / max(1, _trained_rows(material, chosen) + len(more))
     training = chosen.candidate.training
-    longer = training.model_copy(update={"updates": round(training.updates * grown)})
-    candidate = replace(chosen.candidate, training=longer, name=f"{chosen.name}+all")
+    updates = max(training.evaluations, round(training.updates * grown))
+    longer = training.model_copy(update={"updates": updates})
+    candidate = replace(chosen.candidate, training=longer, name=f"{chosen.name}+{name}")
     stop = max(1, round(chosen.updates * grown))
     material.journal.write(
         "stage",
         name=candidate.name,
-        sentence=f"training {chosen.name} again on all {len(rows)} known rows, {stop} updates: "
-        + counts(longer, len(rows)).sentence(),
+        sentence=f"training {chosen.name} again on {'all ' if known is None else ''}{len(rows)} "
+        f"known rows, {stop} updates: " + counts(longer, len(rows)).sentence(),
         updates=stop,
     )
     head = None
     if task.name != "generation":
         head = material.known_head()
+        if known is not None:
+            # A head that saw the other rows would tell their labels.
+            own = np.asarray(known, dtype=np.int64)
+            head = refit(material.known_states(names=True).take(own), head)
     method, model = prepared_model(material, candidate, head)
-    again = {"stop_at": stop, "asked": material.train}
-    run = training_of(material, candidate, method, model, rows, more=again)
+    shared = {"stop_at": stop, "asked": material.train}
+    run = training_of(material, candidate, method, model, rows, more=shared)
     with cached_trunk(model, task, rows, material.journal, candidate.name, run.folder.parent):
         train(run)
     if chosen.alpha != 1.0:
         restore_weights(model, method.blend(run.start, run.best, chosen.alpha))
     settle(material, method, model, rows, head)
-    chosen.method, chosen.model = method, model
+    return method, model
 
 
 def _trained_rows(material: Material, chosen: Trial) -> int:

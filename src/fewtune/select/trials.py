@@ -27,7 +27,18 @@ from fewtune.train.loop import train
 from fewtune.train.monitors.base import Evaluation
 from fewtune.train.trunk import cached_trunk
 
-__all__ = ["Trial", "choose", "race", "solve_head", "train_candidate", "train_head", "try_out"]
+__all__ = [
+    "LEAST_UPDATES",
+    "SHARES",
+    "Trial",
+    "choose",
+    "race",
+    "solve_head",
+    "stays",
+    "train_candidate",
+    "train_head",
+    "try_out",
+]
 
 
 @dataclass
@@ -119,17 +130,17 @@ def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
     """
     sign = 1 if material.headline.direction == "higher" else -1
     left = list(entered)
-    for share in SHARES:
+    for number, share in enumerate(SHARES, 1):
         if len(left) == 1:
             break
-        trials = [try_out(material, c.shortened(share, LEAST_UPDATES)) for c in left]
+        left, trials = _round(material, number, left)
         ranked = sorted(
             range(len(left)),
             key=lambda i: (sign * trials[i].score.value, -trials[i].validation.losses.sum()),
             reverse=True,
         )
         # The last round before the whole training leaves one.
-        stay = 1 if share == SHARES[-1] else math.ceil(len(left) / 2)
+        stay = 1 if share == SHARES[-1] else stays(len(left))
         material.journal.write(
             "race",
             share=share,
@@ -139,7 +150,31 @@ def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
             ],
         )
         left = [left[i] for i in first_says(material.accelerator, sorted(ranked[:stay]))]
+        material.journal.write("stage", name="time", sentence=material.pace.sentence())
     return left[0]
+
+
+def stays(count: int) -> int:
+    """Return how many of so many go on to the next round."""
+    return math.ceil(count / 2)
+
+
+def _round(
+    material: Material, number: int, left: Sequence[Candidate]
+) -> tuple[list[Candidate], list[Trial]]:
+    """Return what was tried in a round and its trials; what there is no time for is dropped."""
+    tried: list[Candidate] = []
+    trials: list[Trial] = []
+    for place, candidate in enumerate(left):
+        part = f"race {number} {place}"
+        if trials and not first_says(material.accelerator, material.pace.room(part)):
+            material.pace.drop(part, candidate.name)
+            continue
+        with material.pace.part(part):
+            short = candidate.shortened(SHARES[number - 1], LEAST_UPDATES)
+            trials.append(try_out(material, short))
+        tried.append(candidate)
+    return tried, trials
 
 
 def solve_head(material: Material, candidate: Candidate) -> Trial:

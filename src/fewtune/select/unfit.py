@@ -9,7 +9,7 @@ from fewtune.methods.base import METHODS, Method
 from fewtune.plan.plan import Part, Plan
 from fewtune.plan.rules import CONTROLS as TASK_CONTROLS
 from fewtune.regularizers.base import REGULARIZERS
-from fewtune.select.controls import CONTROLS
+from fewtune.select.controls import CONTROLS, VANILLA
 from fewtune.tasks.base import TASKS
 from fewtune.train.monitors.base import MONITORS
 
@@ -78,7 +78,7 @@ def _refuse_head_first(plan: Plan, method: Method) -> None:
 
 
 def _refuse_controls(plan: Plan) -> None:
-    fit = TASK_CONTROLS.get(plan.task.name, tuple(CONTROLS))
+    fit = (*TASK_CONTROLS.get(plan.task.name, tuple(CONTROLS)), VANILLA)
     for name in plan.controls:
         if name not in fit:
             raise PlanError(

@@ -16,7 +16,11 @@ WORDS = {
     "frozen": "the frozen base with logistic regression",
     "base": "the base model",
     "few_shot": "the base model with examples before each row",
+    "vanilla": "plain fine-tuning",
 }
+
+TUNED = frozenset({"vanilla"})
+"""Controls that are tuned too: to be as good is enough, since what they broke is not looked for."""
 
 
 def decide(
@@ -51,6 +55,12 @@ def decide(
         name = WORDS.get(control, control)
         if low > 0:
             reasons.append(f"better than {name}: {amount}")
+        elif control in TUNED and high >= 0:
+            reasons.append(f"not to be told from {name}: {amount}")
+        elif control in TUNED:
+            held = True
+            reasons.append(f"worse than {name}: {amount}")
+            cures.append("Try what it does: no guards, the dial at 1 (--set select.dial=[1.0])")
         elif gained > 0:
             held = True
             reasons.append(f"not surely better than {name}: {amount}")

@@ -7,19 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 from fewtune.environment import give_back_memory
+from fewtune.errors import TrainingStopped
 from fewtune.measures.base import Evidence, score_all, silences
 from fewtune.measures.over_memorization import alarm
-from fewtune.methods.base import METHODS
 from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
-from fewtune.select.candidates import candidates
-from fewtune.select.crossfit import cross_fit, cross_fit_head
+from fewtune.select.contest import contest
 from fewtune.select.guards import guards
 from fewtune.select.material import Material
 from fewtune.select.refit import finish
-from fewtune.select.trials import Trial, choose, race, try_out
+from fewtune.select.seeds import spread
+from fewtune.select.trials import choose
 from fewtune.select.verdict import decide
+from fewtune.select.worth import worth
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.verbs import observe
@@ -35,9 +36,10 @@ def conclude(
     """Do what the plan says and write everything into the run folder."""
     journal, stages = material.journal, _Clock(material)
     stages.begin("controls", "measuring what tuning has to beat")
-    judged = {name: _control(material, name) for name in material.plan.controls}
+    with material.pace.part("controls"):
+        judged = _controls(material)
     stages.begin("train", "fitting the candidates")
-    trials = _trials(material)
+    trials = contest(material)
     stages.begin("measure", "measuring the chosen model on the test rows")
     chosen, reason = choose(material, trials)
     journal.write(
@@ -58,8 +60,10 @@ def conclude(
         ],
     )
     parts = observe.gap(material, chosen)
-    made = calibrated(material, chosen, finish(material, chosen))
+    with material.pace.part("measure"):
+        made = calibrated(material, chosen, finish(material, chosen))
     outcomes = made.test
+    seeds, curve = spread(material, chosen, outcomes), worth(material, chosen)
     if not material.accelerator.is_main_process:
         # What is left is measured and written once. Nothing below trains: processes part here.
         return
@@ -92,7 +96,7 @@ def conclude(
             "verdict": verdict.as_json(),
             "scores": _json(scores),
             "silences": silences(evidence),
-            "controls": {k: _json(score_all(_alone(material, v))) for k, v in judged.items()},
+            "controls": {k: _json(score_all(_alone(material, k, v))) for k, v in judged.items()},
             "paired": _json(paired),
             "chosen": {
                 "method": chosen.method.name,
@@ -105,7 +109,10 @@ def conclude(
                 "updates": chosen.updates,
                 "reason": reason,
             },
+            "seeds": seeds.as_json() if seeds else None,
+            "value_curve": curve.as_json() if curve else None,
             "seconds": round(journal.seconds, 2),
+            "time": material.pace.as_json(),
             "stages": stages.seconds,
             "memory": memory(),
             "parameters": {"total": parameters, "trainable": trainable},
@@ -141,6 +148,18 @@ def _json(scores: dict[str, Score]) -> dict[str, Any]:
     return {name: score.as_json() for name, score in scores.items()}
 
 
+def _controls(material: Material) -> dict[str, Outcomes]:
+    """Return what each control of the plan does on the test rows."""
+    found = {}
+    for name in material.plan.controls:
+        try:
+            found[name] = _control(material, name)
+        except TrainingStopped as error:
+            # Plain fine-tuning may diverge where a guarded one does not; that says enough.
+            material.journal.write("stage", name=name, sentence=f"{name} is left out: {error}")
+    return found
+
+
 def _control(material: Material, name: str) -> Outcomes:
     outcomes = controls.run(material, name)
     score = material.headline.of(outcomes)
@@ -167,34 +186,9 @@ def _export_error(material: Material, folder: RunFolder, measured: Outcomes) -> 
     return float(abs(again.losses - before).sum() / size)
 
 
-def _alone(material: Material, outcomes: Outcomes) -> Evidence:
-    return Evidence(material.task.name, outcomes)
-
-
-def _trials(material: Material) -> list[Trial]:
-    """Return the candidates that the choice is between, fitted, cheapest first.
-
-    Relatives of the plan's method (rates, guards, variations) race each other first. Where the
-    plan wants folds, what is left is judged out of fold on every known row.
-    """
-    plan = material.plan
-    solves = {c.name: METHODS.load(c.method.name).solves for c in candidates(plan)}
-    entered = candidates(plan)
-    raced = [
-        c for c in entered if c.method == plan.method and material.task.name not in solves[c.name]
-    ]
-    left = race(material, raced) if raced else None
-    trials = []
-    for candidate in entered:
-        if candidate in raced and candidate is not left:
-            continue
-        if not plan.select.folds:
-            trials.append(try_out(material, candidate))
-        elif material.task.name in solves[candidate.name]:
-            trials.append(cross_fit_head(material, try_out(material, candidate)))
-        else:
-            trials.append(cross_fit(material, candidate))
-    return trials
+def _alone(material: Material, name: str, outcomes: Outcomes) -> Evidence:
+    general = material.once(f"general of {name}", lambda: None)
+    return Evidence(material.task.name, outcomes, general=general)
 
 
 def _predictions(

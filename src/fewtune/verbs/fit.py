@@ -12,7 +12,7 @@ from typing import Any
 from fewtune.checks.base import Context
 from fewtune.checks.run import Report as CheckReport
 from fewtune.checks.run import run as run_checks
-from fewtune.environment import describe, seed_everything
+from fewtune.environment import describe
 from fewtune.errors import DataError, FewtuneError, RunError
 from fewtune.models.load import fingerprint
 from fewtune.plan.memory import in_words
@@ -21,11 +21,11 @@ from fewtune.records import Dataset
 from fewtune.select.material import Material
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.train.journal import Journal, Listener
-from fewtune.verbs.augmentation_tools import ModelTools
 from fewtune.verbs.conclude import conclude
-from fewtune.verbs.foreseen import foresee, refuse_if_unfitting, task_of
+from fewtune.verbs.foreseen import foresee, refuse_if_unfitting
 from fewtune.verbs.prepare import Prepared, prepare
 from fewtune.verbs.result import Run, open_run
+from fewtune.verbs.timed import material_of, tell_time
 from fewtune.verbs.together import Together
 
 __all__ = ["fit"]
@@ -107,9 +107,10 @@ def fit(
     try:
         together.by_first(lambda: _checked(folder, prepared, journal))
         material = together.everywhere(
-            lambda: _material(folder, prepared, journal, together.accelerator)
+            lambda: material_of(prepared, folder.path, journal, together.accelerator)
         )
         foreseen = together.by_first(lambda: _foreseen(prepared, material))
+        together.everywhere(lambda: tell_time(material))
         together.everywhere(
             lambda: conclude(material, folder, prepared.parameters, lambda: _memory(foreseen))
         )
@@ -221,31 +222,6 @@ def _describe(folder: RunFolder, prepared: Prepared, report: CheckReport) -> Non
             "certificate": asdict(prepared.split.certificate),
             "findings": [finding.as_json() for finding in report.findings],
         },
-    )
-
-
-def _material(
-    folder: RunFolder, prepared: Prepared, journal: Journal, accelerator: Any
-) -> Material:
-    seed_everything(prepared.plan.seed)
-    task = task_of(prepared)
-    journal.write("stage", name="encode", sentence="turning rows into tokens")
-    chosen = [prepared.data[i] for i in (*prepared.split.train, *prepared.split.validation)]
-    judged = prepared.test or [prepared.data[i] for i in prepared.split.test]
-    known = task.encode(chosen)
-    n = len(prepared.split.train)
-    return Material(
-        plan=prepared.plan,
-        task=task,
-        data=prepared.data,
-        train=known[:n],
-        validation=known[n:],
-        test=task.encode(list(judged)),
-        places=[*prepared.split.train, *prepared.split.validation],
-        journal=journal,
-        folder=folder.path,
-        accelerator=accelerator,
-        tools=lambda: ModelTools(prepared.plan.model),
     )
 
 

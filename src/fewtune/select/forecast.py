@@ -1,0 +1,285 @@
+"""The forecast: how long a fit will take here, from real updates and passes timed before it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from fewtune.measures.observe.divergence import general_rows
+from fewtune.methods.base import METHODS
+from fewtune.models.load import read_config
+from fewtune.select.candidates import Candidate, candidates
+from fewtune.select.contest import raced_of
+from fewtune.select.controls import EPOCHS, SHOTS
+from fewtune.select.dial import PASSAGES
+from fewtune.select.fitting import prepared_model, training_of
+from fewtune.select.material import Material
+from fewtune.select.pace import Part
+from fewtune.select.trials import LEAST_UPDATES, SHARES, stays
+from fewtune.select.worth import REPEATS
+from fewtune.tasks.base import Row
+from fewtune.tasks.generation import Generation
+from fewtune.train.journal import Journal
+from fewtune.train.loop import train
+
+__all__ = ["forecast"]
+
+TIMED_UPDATES = 3
+TIMED_ROWS = 16
+
+SOLVING = 2.5e-8
+"""Seconds of a logistic regression for each row, state value and class (600 rows of 384 values in
+77 classes take a third of a second on one core of 2020)."""
+
+SETTINGS = 8
+"""Settings of a solved head that are tried in every fold."""
+
+TFIDF = 1.5e-5
+"""Seconds of TF-IDF with logistic regression for each known row and class, both parts together."""
+
+STATE = 1280
+"""Values of a state where the configuration does not say: as many as image models have."""
+
+TRIAL = 0.5
+"""Seconds that a training takes beside updates and passes."""
+
+FIXED = 6.0
+"""Seconds for what depends on nothing of this: checks, intervals, writing, the report."""
+
+PROBE_LETTERS = 100_000
+"""Characters that a language model reads for the probes of general ability, options included."""
+
+KINDS = 3.0
+"""Perturbations of the test rows, each counted by the share of rows that it changes."""
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Seconds of the pieces on this machine.
+
+    Attributes
+    ----------
+    load
+        Loading the base model once.
+    token
+        One token (or what an image counts as) in a pass without gradients.
+    update, start
+        Of each candidate by name: one update, and what comes before the first one.
+    step, answer
+        One step of writing answers: for all, and more for each answer at once.
+    """
+
+    load: float
+    token: float
+    update: dict[str, float]
+    start: dict[str, float]
+    step: float = 0.0
+    answer: float = 0.0
+
+
+def forecast(material: Material) -> list[Part]:
+    """Return the parts of the fit with the seconds that each will take.
+
+    Nothing that is drawn for the fit changes by it. What it measures takes some seconds: a few
+    updates of each kind of candidate, a few rows read, a few tokens written.
+    """
+    entered = candidates(material.plan)
+    costs = _measured(material, entered)
+    raced = raced_of(material, entered)
+    single = [_trial(material, costs, c, 1.0) for c in entered if c not in raced]
+    names = [c.name for c in entered if c not in raced]
+    parts = [Part("controls", sum(_control(material, costs, n) for n in material.plan.controls))]
+    parts += _race(material, costs, raced)
+    parts += [Part(f"try {n}", s, needed=False) for n, s in zip(names, single, strict=True)]
+    longest = raced[0] if raced else entered[-1]
+    again = _again(material, costs, longest, 1.0)
+    if raced:
+        folds = material.plan.select.folds
+        once = _trial(material, costs, longest, 1.0)
+        parts.append(Part("train", folds * once if folds else once))
+    parts.append(Part("measure", again * material.plan.select.refit + _read(material, costs)))
+    if material.plan.select.seeds > 1 and raced:
+        count = material.plan.select.seeds - 1
+        each = again + _read(material, costs)
+        parts += [Part(f"seed {i}", each, needed=False) for i in range(1, count + 1)]
+    if material.plan.select.value_curve:
+        share = 1 + 0.5 * 3 * REPEATS
+        parts.append(Part("value curve", share * again if raced else 2.0, needed=False))
+    parts.append(Part("observe", _observed(material, costs) + FIXED))
+    return parts
+
+
+def _tokens(rows: Sequence[Row]) -> int:
+    return sum(row.length for row in rows)
+
+
+def _read(material: Material, costs: _Costs) -> float:
+    return costs.token * _tokens(material.test)
+
+
+def _race(material: Material, costs: _Costs, raced: Sequence[Candidate]) -> list[Part]:
+    """Return a part for each place in each round: who will stand there is not known."""
+    parts, count = [], len(raced)
+    for number, share in enumerate(SHARES, 1):
+        if count < 2:
+            break
+        each = [_trial(material, costs, c, share) for c in raced]
+        mean = sum(each) / len(each)
+        parts += [Part(f"race {number} {i}", mean, needed=not i) for i in range(count)]
+        count = stays(count)
+    return parts
+
+
+def _trial(material: Material, costs: _Costs, candidate: Candidate, share: float) -> float:
+    """Return the seconds of one trial with a share of its updates."""
+    if METHODS.load(candidate.method.name).solves & {material.task.name}:
+        return _solved(material)
+    short = candidate.shortened(share, LEAST_UPDATES) if share < 1 else candidate
+    judged = costs.token * _tokens(material.validation)
+    stands = len({*material.plan.select.dial, 1.0})
+    looked = short.training.evaluations + 1 + stands
+    read = looked * judged
+    if material.task.name == "generation":
+        read += stands * costs.token * _tokens(_general(material, PASSAGES))
+    if METHODS.load(candidate.method.name).solves_after:
+        read += looked * costs.token * _tokens(material.train)
+    name = candidate.name
+    return (
+        TRIAL + costs.load + costs.start[name] + short.training.updates * costs.update[name] + read
+    )
+
+
+def _again(material: Material, costs: _Costs, candidate: Candidate, share: float) -> float:
+    """Return the seconds of training a candidate on all known rows."""
+    if METHODS.load(candidate.method.name).solves & {material.task.name}:
+        return _solved(material)
+    grown = len(material.known) / max(1, len(material.train))
+    updates = share * grown * candidate.training.updates
+    return TRIAL + costs.load + updates * costs.update[candidate.name]
+
+
+def _solved(material: Material) -> float:
+    """Return the seconds of fitting a head with its settings chosen by folds."""
+    width = getattr(read_config(material.task.source), "hidden_size", 0) or STATE
+    size = len(material.known) * width * max(1, len(material.task.labels))
+    return SOLVING * size * (1 + SETTINGS * len(material.folds()))
+
+
+def _control(material: Material, costs: _Costs, name: str) -> float:
+    if name == "few_shot":
+        most = cast(Generation, material.task).max_length()
+        mean = _tokens(material.known) / max(1, len(material.known))
+        return costs.token * sum(min(most, r.length + SHOTS * mean) for r in material.test)
+    if name == "tfidf":
+        return TFIDF * len(material.known) * len(material.task.labels) + 0.5
+    if name == "vanilla":
+        size = min(material.plan.training.batch_size, len(material.known))
+        updates = EPOCHS * math.ceil(len(material.known) / size)
+        return TRIAL + costs.load + updates * costs.update[""] + _read(material, costs)
+    if name == "frozen":
+        states = costs.token * (_tokens(material.known) + _tokens(material.test))
+        return states + _solved(material) / 2
+    return _read(material, costs) if name == "base" else 0.1
+
+
+def _observed(material: Material, costs: _Costs) -> float:
+    """Return the seconds of what is looked at after the fit."""
+    few = material.test[:500]
+    read = KINDS * _tokens(few) + 5 * _tokens(material.known[:128])
+    if material.task.name != "generation":
+        return costs.token * (read + 2 * _tokens(material.test[:256]) + _tokens(material.test[:16]))
+    general = _general(material, 0)
+    letters = sum(row.bytes for row in general) / max(1, _tokens(general))
+    read += 2 * (_tokens(general) + PROBE_LETTERS / max(1.0, letters) + _tokens(material.test[:64]))
+    task = cast(Generation, material.task)
+    samples = min(material.plan.select.samples, len(material.test))
+    seconds = costs.token * read
+    for answers, steps in ((samples, task.max_new_tokens), (64, 64), (24, task.max_new_tokens)):
+        # Written by both models.
+        seconds += 2 * steps * (costs.step + answers * costs.answer) if answers else 0.0
+    return seconds
+
+
+def _general(material: Material, most: int) -> list[Row]:
+    task = cast(Generation, material.task)
+    return material.once(f"general_{most}", lambda: general_rows(task, most))
+
+
+def _measured(material: Material, entered: Sequence[Candidate]) -> _Costs:
+    """Time the pieces; nothing is written down of it."""
+    quiet = replace(material, journal=Journal(None))
+    began = time.perf_counter()
+    base = material.base()
+    load = time.perf_counter() - began
+    rows = [material.test[i] for i in range(min(TIMED_ROWS, len(material.test)))]
+    material.task.outcomes(base, rows[:2])
+    began = time.perf_counter()
+    material.task.outcomes(base, rows)
+    token = (time.perf_counter() - began) / max(1, _tokens(rows))
+    update: dict[str, float] = {}
+    start: dict[str, float] = {}
+    kinds: dict[Any, tuple[float, float]] = {}
+    for candidate in entered:
+        if METHODS.load(candidate.method.name).solves & {material.task.name}:
+            continue
+        guards = tuple(part.name for part in candidate.regularizers)
+        kind = (candidate.method.name, candidate.training.batch_size, guards)
+        if kind not in kinds:
+            kinds[kind] = _updates(quiet, candidate)
+        start[candidate.name], update[candidate.name] = kinds[kind]
+    if update:
+        update[""] = min(update.values())
+    step, answer = _writing(material) if material.task.name == "generation" else (0.0, 0.0)
+    if not update and "vanilla" in material.plan.controls:
+        update[""] = 4 * token * material.plan.training.batch_size * _mean(material)
+    return _Costs(load, token, update, start, step, answer)
+
+
+def _mean(material: Material) -> float:
+    return _tokens(material.train) / max(1, len(material.train))
+
+
+def _updates(material: Material, candidate: Candidate) -> tuple[float, float]:
+    """Return the seconds before the first update and of each, from a training that is given up."""
+    size = candidate.training.batch_size
+    count = min(len(material.train), size * (TIMED_UPDATES + 1))
+    at = [round(i * (len(material.train) - 1) / max(1, count - 1)) for i in range(count)]
+    rows = [material.train[i] for i in dict.fromkeys(at)]
+    method, model = prepared_model(material, candidate, None)
+    training = candidate.training.model_copy(update={"evaluations": 1})
+    more = {"stop_at": TIMED_UPDATES + 1, "asked": material.train}
+    plain = replace(candidate, training=training)
+    run = training_of(material, plain, method, model, rows, name="timed", more=more)
+    run.monitors = ()
+    seen: list[float] = []
+    run.journal.listeners.append(
+        lambda event: seen.append(time.perf_counter()) if event.kind == "step" else None
+    )
+    began = time.perf_counter()
+    train(run)
+    run.journal.listeners.pop()
+    if len(seen) < 2:
+        return 0.0, seen[0] - began if seen else 0.0
+    each = (seen[-1] - seen[0]) / (len(seen) - 1)
+    return max(0.0, seen[0] - began - each), each * _mean(material) * len(rows) / _tokens(rows)
+
+
+def _writing(material: Material) -> tuple[float, float]:
+    """Return the seconds of one step of writing, for all answers and for each."""
+    task = copy(cast(Generation, material.task))
+    task.settings = task.settings.model_copy(update={"max_new_tokens": 8})
+    some = [row.example for row in material.test[:8]]
+    base, found = material.base(), []
+    task.generate(base, some[:1])
+    for examples in (some[:1], some):
+        began = time.perf_counter()
+        task.generate(base, examples)
+        found.append((time.perf_counter() - began) / 8)
+    if len(some) < 2:
+        return found[0], 0.0
+    answer = max(0.0, (found[1] - found[0]) / (len(some) - 1))
+    return max(0.0, found[0] - answer), answer
