@@ -203,3 +203,14 @@ def test_an_interval_that_touches_zero_does_not_ship():
 
 def test_without_controls_nothing_is_proved():
     assert decide(HIGHER, {}, "").decision == "hold"
+
+
+def test_as_good_as_plain_fine_tuning_is_enough_and_surely_worse_is_not():
+    base = {"frozen": score(0.1, 0.05, 0.15)}
+    same = decide(HIGHER, {**base, "vanilla": score(-0.01, -0.05, 0.03)}, "lora")
+    assert same.decision == "ship"
+    assert "not to be told from plain fine-tuning" in same.reasons[1]
+    worse = decide(HIGHER, {**base, "vanilla": score(-0.06, -0.1, -0.02)}, "lora")
+    assert worse.decision == "hold"
+    assert "worse than plain fine-tuning" in worse.reasons[1]
+    assert "select.dial" in worse.cures[0]
