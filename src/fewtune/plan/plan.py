@@ -108,6 +108,9 @@ class SelectPlan(_Settings):
     dial: list[float] = Field(
         [0.25, 0.5, 0.75, 1.0], description="blends of base (0) and tuned (1) that are tried"
     )
+    search: int = Field(
+        0, ge=0, description="settings that Optuna proposes (the extra tune), before the race"
+    )
     seeds: int = Field(
         1, ge=1, le=20, description="trainings of the chosen candidate, whose spread is told"
     )

@@ -6,6 +6,7 @@ from fewtune.methods.base import METHODS
 from fewtune.select.candidates import Candidate, candidates
 from fewtune.select.crossfit import cross_fit, cross_fit_head
 from fewtune.select.material import Material
+from fewtune.select.search import search
 from fewtune.select.trials import Trial, race, try_out
 from fewtune.train.agreement import first_says
 
@@ -25,12 +26,15 @@ def raced_of(material: Material, entered: list[Candidate]) -> list[Candidate]:
 def contest(material: Material) -> list[Trial]:
     """Return the candidates that the choice is between, fitted, cheapest first.
 
-    Relatives of the plan's method (rates, guards, variations) race each other first. Where the
+    Relatives of the plan's method (rates, guards, variations, what a search found) race. Where the
     plan wants folds, what is left is judged out of fold on every known row. A cheaper method for
     which there is no time is left out.
     """
     entered = candidates(material.plan)
     raced = raced_of(material, entered)
+    if raced and material.plan.select.search:
+        found = search(material, raced[0])
+        raced, entered = [*raced, *found], [*entered, *found]
     left = race(material, raced) if raced else None
     trials: list[Trial] = []
     for candidate in entered:

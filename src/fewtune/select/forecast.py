@@ -19,6 +19,7 @@ from fewtune.select.dial import PASSAGES
 from fewtune.select.fitting import prepared_model, training_of
 from fewtune.select.material import Material
 from fewtune.select.pace import Part
+from fewtune.select.search import ENTER
 from fewtune.select.trials import LEAST_UPDATES, SHARES, stays
 from fewtune.select.worth import REPEATS
 from fewtune.tasks.base import Row
@@ -93,6 +94,7 @@ def forecast(material: Material) -> list[Part]:
     single = [_trial(material, costs, c, 1.0) for c in entered if c not in raced]
     names = [c.name for c in entered if c not in raced]
     parts = [Part("controls", sum(_control(material, costs, n) for n in material.plan.controls))]
+    parts += _searched(material, costs, raced)
     parts += _race(material, costs, raced)
     parts += [Part(f"try {n}", s, needed=False) for n, s in zip(names, single, strict=True)]
     longest = raced[0] if raced else entered[-1]
@@ -121,11 +123,20 @@ def _read(material: Material, costs: _Costs) -> float:
     return costs.token * _tokens(material.test)
 
 
+def _searched(material: Material, costs: _Costs, raced: Sequence[Candidate]) -> list[Part]:
+    """Return a part for each trial of a search; on average they are a sixth longer than planned."""
+    if not raced:
+        return []
+    each = 7 / 6 * _trial(material, costs, raced[0], SHARES[0])
+    return [Part(f"search {i}", each, needed=not i) for i in range(material.plan.select.search)]
+
+
 def _race(material: Material, costs: _Costs, raced: Sequence[Candidate]) -> list[Part]:
     """Return a part for each place in each round: who will stand there is not known."""
-    parts, count = [], len(raced)
+    parts: list[Part] = []
+    count = len(raced) + min(ENTER, max(0, material.plan.select.search - 1))
     for number, share in enumerate(SHARES, 1):
-        if count < 2:
+        if count < 2 or not raced:
             break
         each = [_trial(material, costs, c, share) for c in raced]
         mean = sum(each) / len(each)

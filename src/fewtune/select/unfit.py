@@ -10,6 +10,7 @@ from fewtune.plan.plan import Part, Plan
 from fewtune.plan.rules import CONTROLS as TASK_CONTROLS
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.select.controls import CONTROLS, VANILLA
+from fewtune.select.search import require_optuna
 from fewtune.tasks.base import TASKS
 from fewtune.train.monitors.base import MONITORS
 
@@ -33,6 +34,7 @@ def refuse_unfit(plan: Plan) -> None:
     for part in plan.monitors:
         MONITORS.load(part.name)(part.options)
     _refuse_controls(plan)
+    _refuse_search(plan, method)
     _refuse_regularizers(plan, method)
 
 
@@ -75,6 +77,19 @@ def _refuse_head_first(plan: Plan, method: Method) -> None:
             "training.head_first",
             "Leave it out",
         )
+
+
+def _refuse_search(plan: Plan, method: Method) -> None:
+    if not plan.select.search:
+        return
+    if method.solves & {plan.task.name}:
+        raise PlanError(
+            "a method that trains, to search its settings",
+            f"select.search with {plan.method.name}, which a solver fits",
+            "select.search",
+            "Leave it out, or name another with --set method.name=lora",
+        )
+    require_optuna()
 
 
 def _refuse_controls(plan: Plan) -> None:

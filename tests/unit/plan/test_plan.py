@@ -188,6 +188,7 @@ ELSEWHERE = {
     "select.guards": "unit/select/test_race",
     "select.folds": "unit/select/test_crossfit",
     "select.refit": "unit/select/test_race: the winner is trained again on all known rows",
+    "select.search": "unit/select/test_search",
     "select.seeds": "unit/select/test_thorough",
     "select.value_curve": "unit/select/test_thorough",
     "measure.probes": "end_to_end/test_measure_compare",
