@@ -1,6 +1,6 @@
 """Near-duplicates planted in Banking77: how many are found, how many finds are right, how fast.
 
-    python benchmarks/data/near_duplicates.py [--data ../shared/data/banking77] [--rows 3000]
+    python -m benchmarks.data.near_duplicates [--data ../shared/data/banking77] [--rows 3000]
 
 Base rows are drawn so that no two are natural near-copies by a measure that is not ours
 (rapidfuzz token_sort_ratio of 95 or more); hard neighbours below that stay in. Each planted row is
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import random
 import string
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from rapidfuzz import fuzz, process
 
+from benchmarks.common import save
 from fewtune.data.similarity import near_duplicate_clusters, near_matches, normalise
 
 FILLERS = ["please", "hi", "hello", "thanks", "um", "pls"]
@@ -191,8 +191,11 @@ def measure_planted(
         print(f"    {name:32} {share(count, per_change)}")
     return {
         "seed": seed,
-        "recall": hits / (len(texts) - len(base)),
-        "precision": right / (right + wrong),
+        "planted": len(texts) - len(base),
+        "found": hits,
+        "right": right,
+        "wrong": wrong,
+        "by_change": found,
     }
 
 
@@ -253,7 +256,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--large", type=int, default=100_000)
     parser.add_argument("--verbose", action="store_true")
-    parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     if not given.data.exists():
         sys.exit(f"{given.data} is not there: nothing was measured")
@@ -265,11 +267,16 @@ def main() -> None:
         base = without_natural_copies(drawn)
         planted.append(measure_planted(base, given.per_change, seed, given.verbose))
     results["planted"] = planted
+    hits, rows, right, wrong = (
+        sum(int(str(p[key])) for p in planted) for key in ("found", "planted", "right", "wrong")
+    )
+    print(f"all seeds: recall {share(hits, rows)}, precision {share(right, right + wrong)} pairs")
+    results["recall"] = [hits / rows, *wilson(hits, rows)]
+    results["precision"] = [right / (right + wrong), *wilson(right, right + wrong)]
     results["seconds"] = {
         rows: measure_speed(train, rows, 0) for rows in (10_000, given.large) if rows
     }
-    if given.output:
-        given.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    save("data/near_duplicates", results)
 
 
 if __name__ == "__main__":

@@ -9,31 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from fewtune.checks._neighbours import neighbour_votes
+from fewtune.checks._predictors import blend, kernel_ridge, naive_bayes
 from fewtune.checks._rows import question
 from fewtune.checks.base import Context
 from fewtune.data.thumbnails import thumbnail
 from fewtune.data.variations import may_judge
+from fewtune.records import Dataset
 
 __all__ = [
     "LeaveOneOut",
-    "blend",
     "distinct",
+    "image_vectors",
     "leave_one_out",
-    "naive_bayes",
-    "ridge",
     "word_vectors",
 ]
 
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
-
-SMOOTHINGS = (0.01, 0.1, 1.0)
-SHARPNESSES = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
-"""Multipliers of the naive-Bayes scores; below 1 because n-grams overlap and are counted twice."""
-
-
-LEAST = 1e-4
-"""Least probability that one predictor may put into a blend, so that none has a veto."""
 
 FEWEST_TO_ASK = 12
 """Rows from which on neighbours are asked."""
@@ -74,11 +66,11 @@ class LeaveOneOut:
 def leave_one_out(context: Context) -> LeaveOneOut:
     """Return out-of-fold label probabilities of labelled rows, one row left out at a time.
 
-    With a model that embeds, ridge regression on its embeddings; else multinomial naive Bayes on
-    TF-IDF of words and characters. Both leave a row out in closed form and refit nothing; both are
-    blended with a vote of the nearest neighbours. ``python -m benchmarks.data.check_labels``
-    measures them; five-fold logistic regression on the same features, tried once (Banking77, one
-    seed), found no more flips and took 43 s, not 0.1 s.
+    Multinomial naive Bayes on TF-IDF of words and characters, and a vote of the nearest neighbours;
+    with a model that embeds also kernel ridge regression and neighbours by its embeddings. All
+    leave a row out in closed form and refit nothing, and are blended.
+    ``python -m benchmarks.data.check_labels`` measures them; five-fold logistic regression on words
+    and characters, tried once (Banking77, one seed), found no more flips and took 43 s, not 0.1 s.
     """
     return context.shared("leave_one_out", lambda: _leave_one_out(context))
 
@@ -105,55 +97,41 @@ def _leave_one_out(context: Context) -> LeaveOneOut:
     labels = context.data.labels
     position = {label: i for i, label in enumerate(labels)}
     given = np.array([position[label] for _, label in first], dtype=np.intp)
+    predictors, method = _predictors(context, rows, given)
+    return LeaveOneOut(rows, given, labels, blend(predictors, given), method)
+
+
+def _predictors(context: Context, rows: Indices, given: Indices) -> tuple[list[Floats], str]:
+    """Return label probabilities by each predictor, and in words what they are."""
+    classes, seed = len(context.data.labels), context.seed
     texts = [context.data.examples[i].input for i in rows]
-    images = context.data.shape == "labelled_image"
-    model = None if images else context.model
-    embedded = None if model is None else model.embed(texts)
+    found: list[Floats] = []
+    ways = []
     vectors: Any
-    if images:
-        vectors = _pixels(texts)
-        scores = ridge(vectors, given, len(labels))
-        method = "ridge regression and nearest neighbours by 16 × 16 pixels"
-    elif embedded is not None and model is not None:
+    if context.data.shape == "labelled_image":
+        vectors, _, way = image_vectors(context)
+        found += _by_likeness(vectors[rows], given, classes, seed)
+        return found, f"kernel ridge regression and nearest neighbours by {way}"
+    embedded = None if context.model is None else context.model.embed(texts)
+    if embedded is not None and context.model is not None:
         vectors = np.asarray(embedded, dtype=np.float32)
-        scores = ridge(vectors, given, len(labels))
-        method = f"ridge regression and nearest neighbours by {model.name}'s embeddings"
-    else:
-        vectors = _vectors(texts)
-        scores = naive_bayes(vectors, given, len(labels))
-        method = "naive Bayes and nearest neighbours by words and characters"
+        found += _by_likeness(vectors, given, classes, seed)
+        ways.append(
+            f"kernel ridge regression and nearest neighbours by {context.model.name}'s embeddings"
+        )
+    vectors = _vectors(texts)
+    found.append(naive_bayes(vectors, given, classes))
     if len(rows) >= FEWEST_TO_ASK:
-        votes = neighbour_votes(vectors, given, len(labels), context.seed)
-        scores = blend(scores, votes, given)
-    return LeaveOneOut(rows, given, labels, scores, method)
+        found.append(neighbour_votes(vectors, given, classes, seed))
+    ways.append("naive Bayes and nearest neighbours by words and characters")
+    return found, ", ".join(ways)
 
 
-def blend(one: Floats, other: Floats, given: Indices) -> Floats:
-    """Return the weighted geometric mean of two predictors that makes the labels likeliest.
-
-    A linear predictor knows which words count, its neighbours how a class falls into kinds; how
-    much each is worth depends on the data.
-
-    Parameters
-    ----------
-    one, other
-        Rows × classes, neither from a predictor that has seen the row.
-    given
-        Each row's class.
-    """
-    everyone = np.arange(len(given))
-    logs = [np.log(np.maximum(p, LEAST)).astype(np.float32) for p in (one, other)]
-    best: tuple[float, Floats] | None = None
-    for weight in (0.0, 0.25, 0.5, 0.75, 1.0):
-        mixed = weight * logs[0] + (1 - weight) * logs[1]
-        for sharpness in (0.5, 0.7, 0.85, 1.0, 1.2, 1.5):
-            found = _softmax(mixed * np.float32(sharpness))
-            likely = float(np.mean(np.log(found[everyone, given] + 1e-12)))
-            if best is None or likely > best[0]:
-                best = (likely, found)
-    if best is None:  # only for the type checker: both tuples above have members
-        raise RuntimeError("no weight was tried")
-    return best[1]
+def _by_likeness(vectors: Floats, given: Indices, classes: int, seed: int) -> list[Floats]:
+    found = [kernel_ridge(vectors, given, classes, seed)]
+    if len(given) >= FEWEST_TO_ASK:
+        found.append(neighbour_votes(vectors, given, classes, seed))
+    return found
 
 
 def _pixels(paths: list[str]) -> Floats:
@@ -189,6 +167,27 @@ def _vectors(texts: list[str]) -> Any:
     return csr_matrix(hstack(parts))
 
 
+def image_vectors(context: Context) -> tuple[Floats, Floats | None, str]:
+    """Return unit-length vectors of training and test images, and by what they are.
+
+    The model's embeddings, else pixels; zero for what cannot be read.
+    """
+    return context.shared("image_vectors", lambda: _image_vectors(context))
+
+
+def _image_vectors(context: Context) -> tuple[Floats, Floats | None, str]:
+    model = context.model
+
+    def vectors(data: Dataset) -> Floats:
+        paths = [example.input for example in data.examples]
+        embedded = None if model is None else model.embed(paths)
+        return _pixels(paths) if embedded is None else np.asarray(embedded, dtype=np.float32)
+
+    test = None if context.test is None else vectors(context.test)
+    way = "16 × 16 pixels" if model is None else f"{model.name}'s embeddings"
+    return vectors(context.data), test, way
+
+
 def word_vectors(context: Context) -> tuple[Any, Any]:
     """Return unit-length TF-IDF word vectors of the training and the test inputs (CSR, or None)."""
     return context.shared("word_vectors", lambda: _word_vectors(context))
@@ -207,87 +206,3 @@ def _word_vectors(context: Context) -> tuple[Any, Any]:
     if context.test is not None:
         test = vectorizer.transform([question(e) for e in context.test.examples])
     return train, test
-
-
-def naive_bayes(vectors: Any, given: Indices, classes: int) -> Floats:
-    """Return each row's class probabilities under naive Bayes fitted to all other rows.
-
-    Leaving a row out of a multinomial naive Bayes takes its counts from its own class alone, so
-    one pass gives all rows. Smoothing and sharpness are those under which the given labels are
-    likeliest.
-
-    Parameters
-    ----------
-    vectors
-        Rows × features, CSR, not negative.
-    given
-        Each row's class.
-    classes
-        Number of classes.
-    """
-    from scipy.sparse import csr_matrix
-
-    rows = len(given)
-    everyone = np.arange(rows)
-    one_hot = csr_matrix((np.ones(rows), (everyone, given)), shape=(rows, classes))
-    mass = np.asarray((one_hot.T @ vectors).todense())
-    prior = _prior(given, classes)
-    best: tuple[float, Floats] | None = None
-    for smoothing in SMOOTHINGS:
-        scores = _left_out_scores(vectors, given, mass, smoothing)
-        # Only differences within a row count, so little precision is lost, and half of the memory.
-        scores = (scores - scores.max(axis=1, keepdims=True)).astype(np.float32)
-        for sharpness in SHARPNESSES:
-            probabilities = _softmax(scores * sharpness + prior)
-            likely = float(np.mean(np.log(probabilities[everyone, given] + 1e-12)))
-            if best is None or likely > best[0]:
-                best = (likely, probabilities)
-    if best is None:  # only for the type checker: both tuples above have members
-        raise RuntimeError("no smoothing was tried")
-    return best[1]
-
-
-def _left_out_scores(vectors: Any, given: Indices, mass: Floats, smoothing: float) -> Floats:
-    rows, features = vectors.shape
-    total = mass.sum(axis=1)
-    log_share = np.log(mass + smoothing) - np.log(total + smoothing * features)[:, None]
-    scores: Floats = np.asarray(vectors @ log_share.T)
-    row_of = np.repeat(np.arange(rows), np.diff(vectors.indptr))
-    left = np.maximum(mass[given[row_of], vectors.indices] - vectors.data, 0.0)
-    weight = np.asarray(vectors.sum(axis=1)).ravel()
-    left_total = np.maximum(total[given] - weight, 0.0)
-    own = np.bincount(row_of, vectors.data * np.log(left + smoothing), minlength=rows)
-    scores[np.arange(rows), given] = own - weight * np.log(left_total + smoothing * features)
-    return scores
-
-
-def ridge(vectors: Any, given: Indices, classes: int, strength: float = 1.0) -> Floats:
-    """Return each row's class probabilities under ridge regression fitted to all other rows.
-
-    The residual of a row left out is its residual over one minus its leverage; the softmax is as
-    sharp as makes the given labels likeliest.
-    """
-    rows, width = vectors.shape
-    everyone = np.arange(rows)
-    wanted = np.zeros((rows, classes))
-    wanted[everyone, given] = 1.0
-    gram = vectors.T @ vectors + strength * np.eye(width)
-    projected = vectors @ np.linalg.inv(gram)
-    leverage = np.einsum("ij,ij->i", projected, vectors)[:, None]
-    fitted = projected @ (vectors.T @ wanted)
-    left_out = (fitted - leverage * wanted) / np.maximum(1.0 - leverage, 1e-6)
-    candidates = [_softmax(left_out * s) for s in (1, 2, 4, 6, 8, 12, 16, 24)]
-    return max(candidates, key=lambda p: float(np.log(p[everyone, given] + 1e-12).sum()))
-
-
-def _prior(given: Indices, classes: int) -> Floats:
-    """Return the log frequency of each class among the other rows (rows × classes)."""
-    frequency = np.bincount(given, minlength=classes).astype(np.float64)
-    prior = np.tile(np.log(np.maximum(frequency, 0.5)).astype(np.float32), (len(given), 1))
-    prior[np.arange(len(given)), given] = np.log(np.maximum(frequency[given] - 1, 0.5))
-    return prior
-
-
-def _softmax(scores: Floats) -> Floats:
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""The same input with different targets.
+"""The same input with different targets; for images, the same file's content.
 
 No classifier can be right about both rows; a generator learns a mixture. Several references for
 one prompt are a design, not a fault, and are only noted.
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from fewtune.checks._rows import count, question, quote, share, sources, squeeze
 from fewtune.checks.base import Check, Context
+from fewtune.checks.exact_duplicates import image_digests
 from fewtune.data.similarity import normalise
 from fewtune.records import Finding
 
@@ -23,15 +24,16 @@ BY_DESIGN = 0.2
 class ConflictingTargets(Check):
     """Finds rows whose inputs are equal, case and punctuation aside, and whose targets are not."""
 
-    shapes = frozenset({"labelled_text", "prompt", "chat"})
+    shapes = frozenset({"labelled_text", "labelled_image", "prompt", "chat"})
 
     def findings(self, context: Context) -> Iterable[Finding]:
         """Return one finding that names the rows, input by input."""
         data = context.data
         by_input: dict[str, list[int]] = defaultdict(list)
+        images = image_digests(data) if data.shape == "labelled_image" else None
         for index, example in enumerate(data.examples):
             if example.input.strip() and example.target is not None:
-                by_input[normalise(example.input) or example.input.strip()].append(index)
+                by_input[_key(example.input, images)].append(index)
         torn = [
             rows
             for rows in by_input.values()
@@ -39,21 +41,23 @@ class ConflictingTargets(Check):
         ]
         if not torn:
             return
-        designed = data.shape != "labelled_text" and len(torn) > BY_DESIGN * len(by_input)
+        labelled = data.shape in ("labelled_text", "labelled_image")
+        designed = not labelled and len(torn) > BY_DESIGN * len(by_input)
         example = data.examples[torn[0][0]]
         targets = list(dict.fromkeys(data.examples[i].target or "" for i in torn[0]))
         shown = " and ".join(quote(t, 40) for t in targets[:2])
+        asked = quote(question(example)) if images is None else example.source
         if designed:
             evidence = (
                 f"{share(len(torn), len(by_input))} of the inputs have several targets, "
                 f"{sum(map(len, torn)) / len(torn):.1f} on average: references by design, "
-                f"e.g. {quote(question(example))} → {shown}."
+                f"e.g. {asked} → {shown}."
             )
             cure = "Nothing, if they are meant as references; a split keeps them together"
         else:
             evidence = (
                 f"{count(len(torn), 'input has', 'inputs have')} different targets in "
-                f"{count(sum(map(len, torn)), 'row')}: {quote(question(example))} → {shown}."
+                f"{count(sum(map(len, torn)), 'row')}: {asked} → {shown}."
             )
             cure = "Keep the right target for each input"
         yield Finding(
@@ -65,6 +69,14 @@ class ConflictingTargets(Check):
         )
 
 
+def _key(asked: str, images: dict[str, str] | None) -> str:
+    """Return what two rows share when they have one input."""
+    if images is not None:
+        return images.get(asked, asked)
+    return normalise(asked) or asked.strip()
+
+
 def _same(target: str, shape: str) -> str:
     # Labels are names, so their case counts; of two written answers only the words do.
-    return target.strip() if shape == "labelled_text" else squeeze(target).lower()
+    labelled = shape in ("labelled_text", "labelled_image")
+    return target.strip() if labelled else squeeze(target).lower()

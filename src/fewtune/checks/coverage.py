@@ -1,5 +1,7 @@
 """Regions of the inputs with few rows, and test inputs far from every training row.
 
+Texts are compared by their words, images by a model's embeddings or else by their pixels.
+
 A model is only as good as its nearest examples: where the training rows are thin, its answers are
 guesses, and a score over all rows hides it.
 """
@@ -15,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fewtune.checks._features import word_vectors
-from fewtune.checks._rows import TEXT_SHAPES, count, question, quote, sample, share, sources
+from fewtune.checks._features import image_vectors, word_vectors
+from fewtune.checks._rows import count, question, quote, sample, share, sources
 from fewtune.checks.base import Check, Context
-from fewtune.records import Finding
+from fewtune.records import Example, Finding
 
 __all__ = ["Coverage"]
 
@@ -31,30 +33,51 @@ THIN = 0.2
 FAR_QUANTILE = 0.01
 """A test row is far when only this share of training rows are as far from their nearest…"""
 FAR = 0.3
-"""…and its greatest cosine with a training row is at most this."""
+"""…and its greatest cosine with a training row is at most this (images: their mean taken off)."""
 TOO_MANY_FAR = 0.05
 
 
 class Coverage(Check):
-    """Groups the inputs by their words; names thin groups and far test rows."""
-
-    shapes = TEXT_SHAPES
+    """Groups the inputs by their words or looks; names thin groups and far test rows."""
 
     def findings(self, context: Context) -> Iterable[Finding]:
         """Return a note on thin regions, and a finding on test rows that nothing is near to."""
         if len(context.data) < FEWEST_ROWS:
             return
-        train, test = word_vectors(context)
+        train, test, way = _vectors(context)
         if train is None:
             return
-        yield from _thin(context, train)
+        yield from _thin(context, train, way)
         if test is not None and test.shape[0]:
             yield from _far(context, train, test)
 
 
-def _thin(context: Context, train: Any) -> Iterable[Finding]:
+def _vectors(context: Context) -> tuple[Any, Any, str]:
+    """Return unit-length vectors of training and test rows, and by what; zero for rows of none."""
+    if context.data.shape != "labelled_image":
+        return *word_vectors(context), "their words"
+    train, test, way = image_vectors(context)
+    # What all images share, a model's usual state or a white ground, would make all of them near.
+    middle = train.mean(axis=0)
+    return _off(train, middle), None if test is None else _off(test, middle), way
+
+
+def _off(vectors: Any, middle: Any) -> Any:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = np.where(lengths > 0, vectors - middle, 0)
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+
+
+def _filled(vectors: Any) -> npt.NDArray[np.bool_]:
+    """Return for each row whether there is anything to compare."""
+    if isinstance(vectors, np.ndarray):
+        return np.asarray(vectors.any(axis=1))
+    return np.asarray(np.diff(vectors.indptr) > 0)
+
+
+def _thin(context: Context, train: Any, way: str) -> Iterable[Finding]:
     rows = np.asarray(sample(context, MOST_CLUSTERED))
-    rows = rows[np.diff(train.indptr)[rows] > 0]
+    rows = rows[_filled(train)[rows]]
     if len(rows) < FEWEST_ROWS:
         return
     regions = _regions(train[rows], context.seed)
@@ -70,11 +93,15 @@ def _thin(context: Context, train: Any) -> Iterable[Finding]:
         "coverage",
         "note",
         sources(context.data, (int(i) for region in thin for i in members[region])),
-        f"The inputs form {len(sizes)} regions by their words{of}, {mean:.0f} rows on average; "
+        f"The inputs form {len(sizes)} regions by {way}{of}, {mean:.0f} rows on average; "
         f"{count(len(thin), 'region is', 'regions are')} thin, the thinnest with "
-        f"{count(sizes[thin[0]], 'row')}, such as {quote(question(instance))}.",
+        f"{count(sizes[thin[0]], 'row')}, such as {_shown(context, instance)}.",
         "Add rows there if users ask such things",
     )
+
+
+def _shown(context: Context, example: Example) -> str:
+    return example.source if context.data.shape == "labelled_image" else quote(question(example))
 
 
 def _regions(vectors: Any, seed: int) -> npt.NDArray[np.intp]:
@@ -122,7 +149,7 @@ def _far(context: Context, train: Any, test: Any) -> Iterable[Finding]:
         f"{count(len(far), 'test row is', 'test rows are')} far from every training row "
         f"({share(len(far), len(asked))} of {len(asked):,}{drawn}; only {share(expected, 1)} of "
         "the training rows are so far from each other), e.g. "
-        f"{quote(question(context.test.examples[int(far[0])]))}.",
+        f"{_shown(context, context.test.examples[int(far[0])])}.",
         "Add training rows like these, or read the score without them",
     )
 
@@ -135,6 +162,13 @@ def _distinct(texts: Sequence[str]) -> list[int]:
 def _nearest(queries: Any, corpus: Any, own: npt.NDArray[np.intp] | None = None) -> Any:
     """Return each query's greatest cosine with a row of the corpus, its ``own`` row aside."""
     found = np.zeros(queries.shape[0])
+    if isinstance(corpus, np.ndarray):
+        for start in range(0, queries.shape[0], 250):
+            cosines = queries[start : start + 250] @ corpus.T
+            if own is not None:
+                cosines[np.arange(len(cosines)), own[start : start + 250]] = -1.0
+            found[start : start + 250] = cosines.max(axis=1)
+        return found
     transposed = corpus.T.tocsr()
     for start in range(0, queries.shape[0], 250):
         block = (queries[start : start + 250] @ transposed).tocsr()

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from fewtune.checks._rows import count, question, quote, share, sources
 from fewtune.checks.base import Check, Context
 from fewtune.checks.exact_duplicates import image_digests
+from fewtune.data.near_images import near_images
 from fewtune.data.similarity import near_matches, normalise
-from fewtune.data.thumbnails import near_images
 from fewtune.records import Dataset, Finding
 
 __all__ = ["Leakage"]
@@ -40,7 +40,7 @@ class Leakage(Check):
         near: dict[int, list[int]] = defaultdict(list)
         images = "labelled_image" in (data.shape, test.shape)
         matches = near_images(asked, known) if images else near_matches(asked, known)
-        for query, row, _ in sorted(matches, key=lambda m: -m[2]):
+        for query, row, *_ in sorted(matches, key=lambda m: -m[2]):
             near[rest[query]].append(row)
         if near:
             yield _finding("near", dict(sorted(near.items())), data, test)

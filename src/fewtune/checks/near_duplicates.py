@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from fewtune.checks._rows import count, question, quote, share, sources, written
 from fewtune.checks.base import Check, Context
 from fewtune.checks.exact_duplicates import image_digests
+from fewtune.data.near_images import MOST_REFRAMED, NearPair, near_images
 from fewtune.data.similarity import near_duplicate_clusters
-from fewtune.data.thumbnails import near_images
 from fewtune.data.variations import may_judge
 from fewtune.records import Dataset, Finding
 
@@ -56,25 +56,57 @@ def _images(data: Dataset) -> Iterable[Finding]:
     """Return one finding with pairs of images that are one picture in two files."""
     paths = [example.input for example in data.examples]
     digests = image_digests(data)
+    judges = may_judge(data)  # that a variation is near to its row is no news
     pairs = [
-        (i, j)
-        for i, j, _ in near_images(paths)
-        if digests.get(paths[i], paths[i]) != digests.get(paths[j], paths[j])
+        pair
+        for pair in near_images(paths)
+        if judges[pair.first]
+        and judges[pair.second]
+        and digests.get(paths[pair.first], paths[pair.first])
+        != digests.get(paths[pair.second], paths[pair.second])
     ]
     if not pairs:
         return
-    rows = sorted({row for pair in pairs for row in pair})
-    torn = [(i, j) for i, j in pairs if data.examples[i].target != data.examples[j].target]
-    one, other = (torn or pairs)[0]
-    labels = f"; {count(len(torn), 'pair')} of them with two labels" if torn else ""
+    rows = sorted({row for pair in pairs for row in (pair.first, pair.second)})
+    # A mirrored hand is another hand, and a colour may be the label: those prove no mistake.
+    torn = [pair for pair in pairs if _labels_differ(data, pair) and not _may_change_label(pair)]
+    shown = (torn or pairs)[0]
+    labels = f"; {count(len(torn), 'pair')} with two labels" if torn else ""
     yield Finding(
         "near_duplicates",
         "warning" if torn or len(rows) > MANY * len(data) else "note",
         sources(data, rows),
         f"{count(len(pairs), 'pair')} of images show one picture, scaled, compressed or lit in "
-        f"another way{labels}, e.g. {data.examples[one].source} and {data.examples[other].source}.",
+        f"another way{_changes(pairs)}{labels}, e.g. {data.examples[shown.first].source} and "
+        f"{data.examples[shown.second].source}{_limits(data)}.",
         "Keep one of each, or leave them: a split never parts them",
     )
+
+
+def _labels_differ(data: Dataset, pair: NearPair) -> bool:
+    return data.examples[pair.first].target != data.examples[pair.second].target
+
+
+def _may_change_label(pair: NearPair) -> bool:
+    return pair.mirrored or pair.recoloured
+
+
+def _changes(pairs: list[NearPair]) -> str:
+    """Return how many of the pairs are also mirrored, cropped or of other colours."""
+    kinds = {
+        "mirrored": sum(pair.mirrored for pair in pairs),
+        "cropped": sum(pair.cropped for pair in pairs),
+        "in other colours": sum(pair.recoloured for pair in pairs),
+    }
+    told = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number)
+    return f" ({told})" if told else ""
+
+
+def _limits(data: Dataset) -> str:
+    """Return what was not looked for among so many images."""
+    if len(data) <= MOST_REFRAMED:
+        return ""
+    return f"; cropped copies are not looked for among more than {MOST_REFRAMED:,} images"
 
 
 def clusters(context: Context) -> list[tuple[int, ...]]:

@@ -203,7 +203,9 @@ def _show(example: Example, check: str, shape: Shape) -> str:
         return quote(("…" if place > 30 else "") + text[max(0, place - 30) :], 70)
     asked = example.input
     if example.messages:
-        asked = next((m.content for m in reversed(example.messages[:-1])), "")
+        answers = [at for at, turn in enumerate(example.messages) if turn.role == "assistant"]
+        before = example.messages[: answers[-1]] if answers else example.messages
+        asked = before[-1].content if before else ""
     answer = example.target or ""
     if shape == "labelled_image":  # its path is its source, which stands before
         return f"→ {answer.strip() or '(nothing)'}"

@@ -37,6 +37,8 @@ READERS: dict[str, Callable[[Path, str], Table]] = {
     ".md": read_text,
 }
 PACKED = (".gz", ".xz")
+DOCUMENTS = (".pdf", ".html", ".htm", ".docx", ".vtt", ".srt")
+"""What is no table of rows, but can be made one."""
 
 
 def load(
@@ -106,13 +108,16 @@ def read_table(source: str | Path, need_target: bool = True) -> Table:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()
-    reader = READERS.get(suffixes[-1] if suffixes else "")
+    suffix = suffixes[-1] if suffixes else ""
+    reader = READERS.get(suffix)
     if reader is None:
         raise DataError(
             f"a file that ends in {listed(READERS, 20)}, or these with .gz or .xz",
-            f"the suffix {suffixes[-1] if suffixes else 'of none'}",
+            f"the suffix {suffix}" if suffix else "no suffix",
             name,
-            "Rename it after what it holds",
+            f"Turn it into rows first: fewtune collect {name} -o data.jsonl"
+            if suffix in DOCUMENTS
+            else "Rename it after what it holds",
         )
     return reader(path, name)
 

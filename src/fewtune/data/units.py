@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from fewtune.data.near_images import near_images
 from fewtune.data.similarity import near_duplicate_pairs
-from fewtune.data.thumbnails import near_images
 from fewtune.records import Dataset, Example
 
 __all__ = ["Units", "compared_texts", "link_rows"]
@@ -134,7 +134,7 @@ def link_rows(dataset: Dataset) -> Units:
     if dataset.shape == "labelled_image":
         inputs = _image_keys(dataset)
         _link_equal(links, inputs)
-        for one, two, _ in near_images([e.input for e in dataset]):
+        for one, two, *_ in near_images([e.input for e in dataset]):
             links[two].add(one)
     else:
         inputs = [e.input.strip() for e in dataset]

@@ -14,6 +14,7 @@ from fewtune.data.batches import chunks
 from fewtune.data.template import render, with_template
 from fewtune.data.tokens import IGNORED, encode_supervised
 from fewtune.models.classifier import TextClassifier, own_pooling
+from fewtune.models.image_view import ImageView
 from fewtune.models.load import (
     Source,
     load_causal_lm,
@@ -41,7 +42,8 @@ def view(model: str, shape: Shape = "chat") -> ModelView:
     shape
         How the rows to look at are made.
     """
-    return _View(resolve(model), shape)
+    source = resolve(model)
+    return ImageView(source) if shape == "labelled_image" else _View(source, shape)
 
 
 class _View:

@@ -7,9 +7,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from fewtune.checks import _neighbours
-from fewtune.checks._features import blend
 from fewtune.checks._flips import estimate
 from fewtune.checks._neighbours import neighbour_votes
+from fewtune.checks._predictors import blend
 from fewtune.checks.label_errors import SURE, suspects
 
 
@@ -116,4 +116,4 @@ def test_a_blend_is_no_worse_than_either():
     def likely(p):
         return np.log(p[np.arange(600), given]).mean()
 
-    assert likely(blend(one, other, given)) > max(likely(one), likely(other))
+    assert likely(blend([one, other], given)) > max(likely(one), likely(other))

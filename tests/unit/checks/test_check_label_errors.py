@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import MultinomialNB
 
-from fewtune.checks import _features
+from fewtune.checks import _predictors
 
 TOPICS = {
     "garden": "rose tulip spade soil water weed seed bloom lawn hedge".split(),
@@ -33,7 +33,7 @@ def test_left_out_naive_bayes_scores_equal_a_refit_without_the_row():
     vectors = draw.integers(0, 3, (12, 6)).astype(float)
     given = np.array([0, 1, 2] * 4)
     mass = np.array([vectors[given == c].sum(axis=0) for c in range(3)])
-    scores = _features._left_out_scores(csr_matrix(vectors), given, mass, 0.1)
+    scores = _predictors._left_out_scores(csr_matrix(vectors), given, mass, 0.1)
     for row in range(12):
         rest = np.arange(12) != row
         refit = MultinomialNB(alpha=0.1, fit_prior=False).fit(vectors[rest], given[rest])
@@ -45,7 +45,7 @@ def test_left_out_ridge_equals_a_refit_without_the_row():
     draw = np.random.default_rng(1)
     vectors, given = draw.normal(size=(15, 4)), np.arange(15) % 3
     wanted = np.eye(3)[given]
-    probabilities = _features.ridge(vectors, given, 3, strength=1.0)
+    probabilities = _predictors.ridge(vectors, given, 3, strength=1.0)
     for row in range(15):
         rest = np.arange(15) != row
         refit = Ridge(alpha=1.0, fit_intercept=False).fit(vectors[rest], wanted[rest])
@@ -111,5 +111,5 @@ def test_a_model_that_embeds_is_asked_instead():
     data[5] = (data[5][0], "a")
     model = WordModel(vectors=lambda text: [1.0, 0.0] if text.endswith("x") else [0.0, 1.0])
     (finding,) = found("label_errors", labelled(*data), model=model)
-    assert lines(finding) == [7] and "ridge regression and" in finding.evidence
+    assert lines(finding) == [7] and "kernel ridge regression and" in finding.evidence
     assert "by words's embeddings" in finding.evidence

@@ -65,6 +65,9 @@ def test_parquet(tmp_path: Path) -> None:
     data = load(tmp_path / "a.parquet")
     assert [(e.input, e.target) for e in data] == ROWS
     assert data[1].source == f"{tmp_path / 'a.parquet'}:2"
+    for suffix, pack in (("gz", gzip.compress), ("xz", lzma.compress)):
+        packed = put(tmp_path / f"a.parquet.{suffix}", pack((tmp_path / "a.parquet").read_bytes()))
+        assert pairs(packed) == ROWS
 
 
 @pytest.mark.parametrize(

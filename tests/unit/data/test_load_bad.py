@@ -124,7 +124,7 @@ def test_mixed_rows_are_refused_with_their_lines(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="made in the same way") as caught:
         load(put(tmp_path / "a.jsonl", content))
     assert "2 rows as labelled text" in caught.value.got
-    assert "1 rows as prompts and completions" in caught.value.got
+    assert "1 row as prompts and completions" in caught.value.got
     assert "line 3" in caught.value.got
 
 

@@ -229,7 +229,7 @@ def _choose(readings: Sequence[Reading], table: Table, need_target: bool) -> Rea
         )
     some = [(reading, rows) for reading, rows in covered if rows]
     ways = " and ".join(
-        f"{len(rows)} rows as {reading.words()}, the first in line {rows[0].line}"
+        f"{len(rows):,} row{'s'[: len(rows) - 1]} as {reading.words()}, first line {rows[0].line}"
         for reading, rows in some[:3]
     )
     raise DataError(
@@ -252,10 +252,10 @@ def _nothing_fits(table: Table, given: Mapping[str, str], shape: Shape | None) -
             where,
             "Name the other column too, e.g. --columns text=question,label=kind",
         )
-    if table.header and any(len(c) > 40 or c.count(" ") > 3 for c in counts):
+    cure = f"Say which column is which, e.g. {_guess(table)}"
+    # Names like sentences are a first row: the file has no header.
+    if table.header and any(len(c) > 40 or c.count(" ") > 3 or c[-1:] in "?!." for c in counts):
         cure = "Add a first line with the names of the columns, e.g. text,label"
-    else:
-        cure = f"Say which column is which, e.g. {_guess(table)}"
     return DataError(
         f"columns{wanted} such as text and label, prompt and completion, messages, or text",
         f"columns {listed(counts)}" if counts else "rows without columns",

@@ -69,6 +69,7 @@ def _no_classes(path: Path, name: str, loose: list[Path]) -> DataError:
         names = sorted(entry.name for entry in path.iterdir())
         got = f"a folder with {listed(names)}" if names else "an empty folder"
         cure = "Give a file of rows, or a folder with a folder of images for each class"
+        cure += f"; documents become rows by fewtune collect {name} -o data.jsonl"
     return DataError("a folder with a folder of images for each class", got, name, cure)
 
 

@@ -36,7 +36,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 def _reason(error: Exception) -> str:
     """Return what the parser did not like, without its own idea of lines."""
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg.lower()} at column {error.colno}"
+        message = error.msg.lower().removesuffix(" at")  # "unterminated string starting at"
+        return f"{message} at column {error.colno}"
     if isinstance(error, RecursionError):
         return "objects nested too deeply"
     return str(error)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fewtune.data.formats.base import MAX_COLUMNS, Table, numbered
-from fewtune.data.formats.decode import MAX_BYTES
+from fewtune.data.formats.decode import MAX_BYTES, open_bytes
 from fewtune.errors import DataError, MissingExtra
 
 __all__ = ["read_parquet"]
@@ -32,7 +36,10 @@ def read_parquet(path: Path, name: str) -> Table:
         raise MissingExtra.named("pyarrow", "hub", "reading parquet") from error
     table = Table(name, [], str(path.parent))
     try:
-        with pyarrow.parquet.ParquetFile(path, memory_map=False) as file:
+        with (
+            _unpacked(path, name) as bytes_,
+            pyarrow.parquet.ParquetFile(bytes_, memory_map=False) as file,
+        ):
             _refuse_large(file.metadata, name)
             for batch in file.iter_batches(BATCH):
                 table.records += numbered(batch.to_pylist(), len(table.records) + 1)
@@ -45,6 +52,19 @@ def read_parquet(path: Path, name: str) -> Table:
             "Write the file again",
         ) from error
     return table
+
+
+@contextmanager
+def _unpacked(path: Path, name: str) -> Iterator[Path | IO[bytes]]:
+    """Yield the file, or where it is packed its content on disk: parquet is read from its end."""
+    if path.suffix.lower() not in (".gz", ".xz"):
+        yield path
+        return
+    with tempfile.TemporaryFile() as file:
+        with open_bytes(path, name) as packed:
+            shutil.copyfileobj(packed, file)
+        file.seek(0)
+        yield file
 
 
 def _refuse_large(metadata: Any, name: str) -> None:
