@@ -43,6 +43,10 @@ label's. In between it is a half over the number of classes: the more labels the
 one of them looks likelier by chance."""
 
 
+UNTOLD = 0.02
+"""Least share of wrong labels, by the likeliest estimate, that is told though none can be named."""
+
+
 class LabelErrors(Check):
     """Finds rows whose label is very unlikely while another one is likely."""
 
@@ -64,6 +68,7 @@ class LabelErrors(Check):
         sure = suspects(flips)
         found = _with_doubts(sure, doubts(held_out), flips)
         if not len(found):
+            yield from _untold(flips, context)
             return
         shown = "; ".join(_say(held_out, context, int(i)) for i in found[:2])
         estimated = ""
@@ -77,6 +82,17 @@ class LabelErrors(Check):
             f"({share(len(found), rows)}; {estimated}{held_out.method}, right about "
             f"{share(held_out.accuracy, 1)} of the rows left out): {shown}.{_rest(flips, found)}",
             "Read these rows, the most suspicious first, and mend the labels that are wrong",
+        )
+
+
+def _untold(flips: Flips, context: Context) -> Iterable[Finding]:
+    """Return a note where labels are wrong by the estimate, and none can be told from the rest."""
+    wrong = round(flips.likeliest * len(flips.wrong))
+    if wrong >= max(3, UNTOLD * len(flips.wrong)):
+        yield _abstention(
+            f"about {count(wrong, 'label')} of {len(flips.wrong):,} may be wrong, but none stands "
+            "out from rare but right ones",
+            context,
         )
 
 

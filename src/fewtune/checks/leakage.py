@@ -39,8 +39,11 @@ class Leakage(Check):
         known = [question(e) for e in data.examples]
         near: dict[int, list[int]] = defaultdict(list)
         images = "labelled_image" in (data.shape, test.shape)
-        matches = near_images(asked, known) if images else near_matches(asked, known)
-        for query, row, *_ in sorted(matches, key=lambda m: -m[2]):
+        if images:
+            matches = [(p.first, p.second, p.alike) for p in near_images(asked, known)]
+        else:
+            matches = near_matches(asked, known)
+        for query, row, _ in sorted(matches, key=lambda m: -m[2]):
             near[rest[query]].append(row)
         if near:
             yield _finding("near", dict(sorted(near.items())), data, test)

@@ -87,7 +87,7 @@ def _check(
     _say("Checking …")
     report = run(Context(rows, test_rows, view))
     seconds = time.perf_counter() - begun
-    done = _write(rows, report, write, redact)
+    done = _write(data, rows, report, write, redact)
     if as_json:
         typer.echo(json.dumps(_as_json(rows, test_rows, report, done), ensure_ascii=False))
     else:
@@ -119,18 +119,55 @@ def _refuse_overwriting(write: Path | None, data: str, redact: bool, force: bool
         )
 
 
-def _write(rows: Dataset, report: Report, write: Path | None, redact: bool) -> list[str]:
+def _write(data: str, rows: Dataset, report: Report, write: Path | None, redact: bool) -> list[str]:
+    """Write the mended rows; return in sentences what was done."""
     if write is None:
         return []
     from fewtune.checks.clean import clean
+    from fewtune.data.load import unread
     from fewtune.data.write import write as write_rows
 
     mended, done = clean(rows, report.findings, redact)
     if not len(mended):
         raise DataError("a row that is left after mending", "none", rows.name, "Mend the errors")
-    write_rows(mended, write)
-    kept = f"Wrote {len(mended):,} of {len(rows):,} rows to {write}."
-    return [*(done or ["Nothing to mend safely."]), kept]
+    more = unread(data, rows)
+    columns = list(dict.fromkeys(column for fields in more.values() for column in fields))
+    # Nobody looked for personal data in columns that are not trained on.
+    kept = bool(columns) and not redact
+    if kept:
+        write_rows(mended, write, more)
+        kept = _reads_as(write, mended)
+    if not kept:
+        write_rows(mended, write)
+    done = done or ["Nothing to mend safely."]
+    if columns:
+        done.append(_of_columns(columns, kept, redact))
+    return [*done, f"Wrote {len(mended):,} of {len(rows):,} rows to {write}."]
+
+
+def _reads_as(path: Path, rows: Dataset) -> bool:
+    """Return whether a file is read as these rows, without being told how."""
+    from fewtune.data.load import load
+
+    try:
+        found = load(path)
+    except DataError:
+        return False
+    if (found.shape, len(found)) != (rows.shape, len(rows)):
+        return False
+    return all(
+        (one.input, one.target, one.group) == (other.input, other.target, other.group)
+        for one, other in zip(found, rows, strict=True)
+    )
+
+
+def _of_columns(columns: list[str], kept: bool, redact: bool) -> str:
+    """Return what became of columns that are not trained on."""
+    names = ", ".join(columns[:8]) + (", …" if len(columns) > 8 else "")
+    if kept:
+        return f"Unused columns were copied as they are: {names}."
+    why = "nobody looked for personal data there" if redact else "the file would be doubtful"
+    return f"Unused columns were not written, since {why}: {names}."
 
 
 def _as_json(

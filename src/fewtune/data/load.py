@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fewtune.data.formats.base import Table, clip, listed
 from fewtune.data.formats.columns import find_reading
@@ -21,7 +22,7 @@ from fewtune.errors import DataError
 from fewtune.family import suggest
 from fewtune.records import Dataset, Example, Shape
 
-__all__ = ["load", "parse_columns", "read_table"]
+__all__ = ["load", "parse_columns", "read_table", "unread"]
 
 READERS: dict[str, Callable[[Path, str], Table]] = {
     ".jsonl": read_jsonl,
@@ -120,6 +121,26 @@ def read_table(source: str | Path, need_target: bool = True) -> Table:
             else "Rename it after what it holds",
         )
     return reader(path, name)
+
+
+def unread(source: str | Path, dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """Return what stands in columns of a source that ``load`` did not use, by row.
+
+    Parameters
+    ----------
+    source
+        What was loaded.
+    dataset
+        What it was read as.
+    """
+    table = read_table(source, need_target=False)
+    left = set(table.column_counts()) - set(dataset.columns.values())
+    if not left:
+        return {}
+    return {
+        table.where(record): {k: v for k, v in record.fields.items() if k in left}
+        for record in table.records
+    }
 
 
 def _missing(path: Path, name: str) -> DataError:

@@ -17,12 +17,26 @@ from fewtune.records import Dataset, Example
 __all__ = ["write"]
 
 
-def write(dataset: Dataset, path: str | Path) -> None:
+def write(
+    dataset: Dataset,
+    path: str | Path,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Write the rows as jsonl, csv or tsv, by the suffix, so that ``load`` gives the same rows.
 
     Columns have the names of the fields (text, label, prompt, completion, messages, image), which
     are found by themselves; group, weight, time and parent are written where any row has them. The
     file is complete or not there at all: an older one is replaced only when all is written.
+
+    Parameters
+    ----------
+    dataset
+        The rows.
+    path
+        The file.
+    more
+        Other columns of rows, by source, such as ``load.unread`` returns. Whether they change how
+        the file is read is the caller's to see.
 
     Raises
     ------
@@ -38,7 +52,14 @@ def write(dataset: Dataset, path: str | Path) -> None:
             str(path),
             "Rename the file to be written",
         )
-    rows = [_row(dataset, example, target.parent) for example in dataset]
+    beside = more or {}
+    rows = [
+        {**beside.get(example.source, {}), **_row(dataset, example, target.parent)}
+        for example in dataset
+    ]
+    # What is trained on comes first, whatever stood beside it.
+    own = {name for example in dataset for name in _row(dataset, example, target.parent)}
+    rows = [dict(sorted(row.items(), key=lambda item: item[0] not in own)) for row in rows]
     columns = _columns(dataset, rows)
     try:
         _write_whole(target, _ENCODERS[suffix](rows, columns))
@@ -125,7 +146,7 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
         raise DataError(
             "text that a table can hold", f"a zero byte under {column}", "", "Write it as jsonl"
         )
-    if isinstance(value, list):
+    if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)
 

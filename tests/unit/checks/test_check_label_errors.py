@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 from check_data import WordModel, found, labelled, lines
 from scipy.sparse import csr_matrix
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import MultinomialNB
 
 from fewtune.checks import _predictors
+from fewtune.checks._flips import estimate
+from fewtune.checks.base import Context
+from fewtune.checks.label_errors import _untold, suspects
 
 TOPICS = {
     "garden": "rose tulip spade soil water weed seed bloom lawn hedge".split(),
@@ -56,6 +61,25 @@ def test_left_out_ridge_equals_a_refit_without_the_row():
         np.testing.assert_allclose((logs[0] - logs[1]) / (logs[1] - logs[2]), ratio, rtol=1e-6)
 
 
+def test_left_out_kernel_ridge_equals_a_refit_without_the_row():
+    # With as many landmarks as rows, Nyström's features give the kernel itself.
+    draw = np.random.default_rng(2)
+    vectors = draw.normal(size=(12, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    given = np.arange(12) % 3
+    probabilities = _predictors.kernel_ridge(vectors, given, 3)
+    apart = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
+    gamma = 3.0 / apart.mean()
+    for row in range(12):
+        rest = np.arange(12) != row
+        refit = KernelRidge(alpha=0.3, kernel="rbf", gamma=gamma)
+        refit.fit(vectors[rest], np.eye(3)[given[rest]])
+        scores = refit.predict(vectors[row : row + 1])[0]
+        logs = np.log(probabilities[row])
+        ratio = (scores[0] - scores[1]) / (scores[1] - scores[2])
+        np.testing.assert_allclose((logs[0] - logs[1]) / (logs[1] - logs[2]), ratio, rtol=1e-4)
+
+
 def test_planted_wrong_labels_are_found_and_a_clean_set_is_silent():
     data = rows(40)
     assert not found("label_errors", labelled(*data))
@@ -89,6 +113,21 @@ def test_it_abstains_where_labels_are_noise():
     (finding,) = found("label_errors", labelled(*noise))
     assert (finding.severity, finding.rows) == ("note", ())
     assert "Abstains" in finding.evidence and "hardly more than a guess" in finding.evidence
+
+
+def test_it_says_so_where_labels_are_wrong_and_none_stands_out():
+    # Two in ten labels of a predictable set are wrong, but no word is surer than another.
+    draw = random.Random(3)
+    given = np.array([draw.randrange(2) for _ in range(400)])
+    right = np.array([g if draw.random() < 0.8 else 1 - g for g in given])
+    shares = np.where(np.eye(2)[right] > 0, 0.8, 0.2)
+    flips = estimate(shares, given)
+    assert not len(suspects(flips))
+    context = Context(labelled(*rows(20)))
+    told = list(_untold(replace(flips, likeliest=0.2), context))
+    assert [f.severity for f in told] == ["note"] and not told[0].rows
+    assert "Abstains" in told[0].evidence and "about 80 labels of 400" in told[0].evidence
+    assert not list(_untold(replace(flips, likeliest=0.01), context))
 
 
 def test_it_abstains_on_few_rows_and_copies_do_not_count():

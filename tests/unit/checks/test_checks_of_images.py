@@ -200,3 +200,46 @@ def test_it_abstains_where_pixels_say_nothing(folder: Path) -> None:
     )
     (finding,) = found("label_errors", noise)
     assert "Abstains" in finding.evidence and not finding.rows
+
+
+def test_one_file_under_two_labels_conflicts(folder: Path) -> None:
+    assert not found("conflicting_targets", load(folder))
+    for name in ("lying/same.png", "standing/other.png"):
+        (folder / name).write_bytes((folder / "lying" / "3.png").read_bytes())
+    (finding,) = found("conflicting_targets", load(folder))
+    assert finding.severity == "warning"
+    assert finding.rows == tuple(
+        f"{folder}/{name}" for name in ("lying/3.png", "lying/same.png", "standing/other.png")
+    )
+    assert "“lying” and “standing”" in finding.evidence
+
+
+def test_test_images_of_another_kind_are_far(folder: Path, tmp_path: Path) -> None:
+    data = load(folder)
+    for label in ("lying", "standing"):
+        (tmp_path / "test" / label).mkdir(parents=True)
+        for i in range(20):
+            drawing(500 + i + 100 * (label == "standing"), label == "standing").save(
+                tmp_path / "test" / label / f"{i}.png"
+            )
+    usual = load(tmp_path / "test")
+    assert not found("coverage", data, test=usual)
+    for i in range(4):
+        # Stripes, which no training picture has.
+        stripes = np.zeros((64, 64, 3), dtype=np.uint8)
+        stripes[:, i * 2 :: 8] = 255
+        Image.fromarray(stripes).resize((64, 64)).save(tmp_path / "test" / "lying" / f"s{i}.png")
+    (finding,) = [f for f in found("coverage", data, test=load(tmp_path / "test"))
+                  if "test rows" in f.evidence]  # fmt: skip
+    assert finding.rows == tuple(f"{tmp_path}/test/lying/s{i}.png" for i in range(4))
+    assert finding.severity == "warning" and "4 test rows are far" in finding.evidence
+
+
+def test_thin_regions_of_images_are_told(folder: Path) -> None:
+    for i in range(2):
+        ground = np.full((64, 64, 3), 255, dtype=np.uint8)
+        ground[i : 20 + i, 40:60] = 0
+        Image.fromarray(ground).save(folder / "lying" / f"odd{i}.png")
+    told = [f for f in found("coverage", load(folder)) if "thin" in f.evidence]
+    assert {f"{folder}/lying/odd{i}.png" for i in range(2)} <= {r for f in told for r in f.rows}
+    assert "by 16 × 16 pixels" in told[0].evidence

@@ -74,6 +74,49 @@ def test_write_mends_and_redacts_into_a_new_file(tmp_path):
     assert "415" not in result.stdout
 
 
+def test_write_keeps_columns_that_are_not_trained_on(tmp_path):
+    lines = [{"ticket": i, "text": t, "label": x, "tags": ["a"]} for i, (t, x) in enumerate(GOOD)]
+    source = tmp_path / "a.jsonl"
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = run(source, "--write", tmp_path / "clean.jsonl")
+    written = [json.loads(line) for line in (tmp_path / "clean.jsonl").read_text().splitlines()]
+    assert written == lines
+    assert list(written[0])[:2] == ["text", "label"]
+    assert "Unused columns were copied as they are: ticket, tags." in result.stdout
+    run(source, "--write", tmp_path / "clean.csv")
+    assert (tmp_path / "clean.csv").read_text().splitlines()[1].endswith('"0","[""a""]"')
+
+
+def test_columns_that_nobody_searched_or_that_would_mislead_are_left_out_aloud(tmp_path):
+    source = tmp_path / "a.csv"
+    source.write_text("text,label,who\n" + "".join(f"{t},{x},a@b.com\n" for t, x in GOOD))
+    result = run(source, "--write", tmp_path / "clean.csv", "--redact")
+    assert "a@b.com" not in (tmp_path / "clean.csv").read_text()
+    assert "not written, since nobody looked for personal data there: who." in result.stdout
+    source.write_text(
+        "text,label,a,b\n" + "".join(f"{t},{x},how {i},it is {t}\n" for i, (t, x) in
+                                     enumerate(GOOD))
+    )  # fmt: skip
+    result = run(source, "--columns", "prompt=a,completion=b", "--write", tmp_path / "pairs.csv")
+    assert "not written, since the file would be doubtful: text, label." in result.stdout
+    assert (tmp_path / "pairs.csv").read_text().startswith('"prompt","completion"\n')
+
+
+def test_a_chat_is_shown_by_the_turn_that_is_answered(tmp_path):
+    turns = [("user", "May I come?"), ("assistant", ""), ("user", "Hello?"),
+             ("assistant", "Yes, do."), ("user", "Thanks")]  # fmt: skip
+    row = {"messages": [{"role": r, "content": c} for r, c in turns]}
+    (tmp_path / "a.jsonl").write_text((json.dumps(row) + "\n") * 12)
+    result = run(tmp_path / "a.jsonl")
+    assert "a.jsonl:1  “Hello?” → Yes, do." in result.stdout
+
+
+def test_a_document_is_sent_to_collect(tmp_path):
+    (tmp_path / "price.pdf").write_bytes(b"%PDF-1.4")
+    assert f"fewtune collect {tmp_path}/price.pdf -o" in run(tmp_path / "price.pdf").stderr
+    assert f"fewtune collect {tmp_path} -o" in run(tmp_path).stderr
+
+
 def test_write_never_takes_an_existing_file_without_force(tmp_path):
     path = csv(tmp_path / "a.csv", GOOD)
     other = tmp_path / "other.csv"
