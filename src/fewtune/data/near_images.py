@@ -110,11 +110,17 @@ def near_images(paths: Sequence[str], others: Sequence[str] | None = None) -> li
     others
         Compare ``paths`` with these instead of with each other.
     """
+    return list(_near_images(tuple(paths), None if others is None else tuple(others)))
+
+
+@lru_cache(maxsize=4)
+def _near_images(paths: tuple[str, ...], others: tuple[str, ...] | None) -> tuple[NearPair, ...]:
+    """Return the pairs; remembered, for a check and a split of one data set both ask."""
     one = _greys(paths)
     two = one if others is None else _greys(others)
     found: dict[tuple[int, int], NearPair] = {}
     if not len(one) or not len(two):
-        return []
+        return ()
     reframed = max(len(one), len(two)) <= MOST_REFRAMED
     for back in (False, True) if others is not None else (False,):
         wholes, windowed = (two, one) if back else (one, two)
@@ -126,7 +132,7 @@ def near_images(paths: Sequence[str], others: Sequence[str] | None = None) -> li
             known = found.get((first, second))
             if known is None or pair.alike > known.alike:
                 found[first, second] = pair._replace(first=first, second=second)
-    return [found[key] for key in sorted(found)]
+    return tuple(found[key] for key in sorted(found))
 
 
 def _compared(

@@ -235,11 +235,18 @@ def test_test_images_of_another_kind_are_far(folder: Path, tmp_path: Path) -> No
     assert finding.severity == "warning" and "4 test rows are far" in finding.evidence
 
 
-def test_thin_regions_of_images_are_told(folder: Path) -> None:
-    for i in range(2):
-        ground = np.full((64, 64, 3), 255, dtype=np.uint8)
-        ground[i : 20 + i, 40:60] = 0
-        Image.fromarray(ground).save(folder / "lying" / f"odd{i}.png")
-    told = [f for f in found("coverage", load(folder)) if "thin" in f.evidence]
-    assert {f"{folder}/lying/odd{i}.png" for i in range(2)} <= {r for f in told for r in f.rows}
-    assert "by 16 × 16 pixels" in told[0].evidence
+def test_thin_regions_of_images_are_told(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    slope = np.tile(np.linspace(0, 200, 64), (64, 1))
+    board = 200 * (np.indices((64, 64)) // 16 % 2).sum(axis=0) % 400
+    # 30 pictures rise from left to right, 30 from top to bottom, 2 are chess boards.
+    for label, picture, many in (("across", slope, 30), ("down", slope.T, 30), ("odd", board, 2)):
+        (tmp_path / "p" / label).mkdir(parents=True)
+        for i in range(many):
+            noisy = np.clip(picture + draw.normal(20, 10, (64, 64)), 0, 255).astype(np.uint8)
+            Image.fromarray(noisy).convert("RGB").save(tmp_path / "p" / label / f"{i}.png")
+    (finding,) = found("coverage", load(tmp_path / "p"))
+    assert finding.severity == "note"
+    assert finding.rows == (f"{tmp_path}/p/odd/0.png", f"{tmp_path}/p/odd/1.png")
+    assert "1 region is thin, the thinnest with 2 rows" in finding.evidence
+    assert "by 16 × 16 pixels" in finding.evidence
