@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from fewtune.checks._rows import count, question, quote
 from fewtune.checks.base import Check, Context
+from fewtune.data.variations import may_judge
 from fewtune.records import Finding
 
 __all__ = ["Size"]
@@ -41,15 +42,20 @@ class Size(Check):
                 "Bring rows that differ",
             )
             return
-        if len(data) < SMALL and context.test is None:
-            test_rows = max(1, round(TEST_SHARE * len(data)))
+        judging = sum(may_judge(data))
+        if judging < SMALL and context.test is None:
+            test_rows = max(1, round(TEST_SHARE * judging))
             # Half the width of a 95% interval around 80%, by the normal approximation.
             spread = 1.96 * math.sqrt(0.8 * 0.2 / test_rows)
             yield Finding(
                 "size",
                 "note",
                 (),
-                f"{count(len(data), 'row')}: a test share of {TEST_SHARE:.0%} is "
-                f"{count(test_rows, 'row')}, on which 80% means 80% ± {100 * spread:.0f} points.",
+                f"{count(judging, 'row')}{_varied(len(data) - judging)}: a test share of "
+                f"{TEST_SHARE:.0%} is {count(test_rows, 'row')}, on which 80% means 80% ± {100 * spread:.0f} points.",
                 "Bring a test file of its own, or let the cross-fit judge on all rows",
             )
+
+
+def _varied(rows: int) -> str:
+    return f" (and {count(rows, 'variation')} of them, which judge nothing)" if rows else ""

@@ -34,7 +34,8 @@ def check(
     data: Annotated[str, typer.Argument(help="File, folder of images by class, or hub id.")],
     test: Annotated[str | None, typer.Option(help="Test file, searched for leaks.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model to count tokens and losses with.")
+        str | None,
+        typer.Option(help="Model to count tokens, measure losses and look at rows with."),
     ] = None,
     columns: Annotated[
         str | None, typer.Option(help="Which column is what: text=question,label=category.")

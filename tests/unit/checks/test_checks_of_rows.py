@@ -167,6 +167,14 @@ def test_equal_rows_are_an_error_and_a_small_set_learns_its_interval():
     assert not found("size", labelled(*[(f"row {i}", "a") for i in range(200)]))
 
 
+def test_variations_count_for_nothing_in_a_test_part():
+    rows = [Example(f"row {i}", "a", f"a.csv:{i}") for i in range(40)]
+    rows += [Example(f"rwo {i}", "a", f"a.csv:{i + 40}", parent=f"a.csv:{i}") for i in range(40)]
+    (note,) = found("size", Dataset(tuple(rows), "labelled_text", "a.csv"))
+    assert "40 rows (and 40 variations of them, which judge nothing)" in note.evidence
+    assert "a test share of 20% is 8 rows" in note.evidence
+
+
 def test_one_class_is_an_error():
     (finding,) = found("class_balance", labelled(("x", "a"), ("y", "a")))
     assert finding.severity == "error" and "nothing to tell apart" in finding.evidence
