@@ -1,12 +1,15 @@
 """KL to the base on inputs of the new task, against what is forgotten in the end, over 24 runs.
 
-    python -m benchmarks.quality.kl_proxy
+    python -m benchmarks.quality.kl_proxy [--fresh]
 
-The protocol is in PROTOCOL.md. Finished runs are kept and not run again.
+The protocol is in PROTOCOL.md; ``--fresh`` is its second part: other pairs, other seeds, and the
+divergence at the inputs beside that at the answers. Finished runs are kept and not run again.
 """
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -22,6 +25,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.common import save
 from benchmarks.quality._plain import pairs, stories_task, tuned
+from fewtune.data.tokens import IGNORED
 from fewtune.measures.base import Evidence, score_all
 from fewtune.measures.observe.divergence import observe_divergence, observe_general
 from fewtune.measures.observe.probes import in_groups, observe_probes, right_answers
@@ -63,36 +67,56 @@ def stories(task: Any, model: Any, rows: Any, folder: Path) -> Any:
     return base_samples(judge, RowOptions(samples=100, length=200))
 
 
+def at_inputs(rows: Any) -> Any:
+    """Return the rows with the tokens of their prompts in place of those of their answers."""
+    return [
+        replace(
+            row,
+            labels=tuple(
+                token if label == IGNORED else IGNORED
+                for token, label in zip(row.ids, row.labels, strict=True)
+            ),
+        )
+        for row in rows
+    ]
+
+
 def told(results: dict[str, Any]) -> None:
     """Print the rank correlations over the runs so far."""
-    for part in ("all", "unguarded"):
+    there = [at for at in ("drift", "inputs") if all(at in r for r in results.values())]
+    for at, part in itertools.product(there, ("all", "unguarded")):
         rows = [r for r in results.values() if part == "all" or not r["guard"]]
-        kl = np.asarray([r["drift"] for r in rows])
+        kl = np.asarray([r[at] for r in rows])
         for key, name in ASKED.items():
             lost = np.asarray([r[key] for r in rows])
             draw = np.random.default_rng(0).integers(len(rows), size=(2000, len(rows)))
             drawn = [spearmanr(kl[at], lost[at]).statistic for at in draw]
             low, high = np.nanquantile(drawn, [0.025, 0.975])
             value = spearmanr(kl, lost).statistic
-            print(f"{part:9} {name:16} {value:.3f} [{low:.3f}, {high:.3f}] n = {len(rows)} runs")
+            shown = f"{value:.3f} [{low:.3f}, {high:.3f}]"
+            print(f"{at:7} {part:9} {name:16} {shown} n = {len(rows)} runs")
 
 
 def main() -> None:
     """Print the figures and keep the raw results."""
     torch.set_num_threads(1)
-    path = Path(__file__).parent / "results" / "kl_proxy.json"
+    reader = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    reader.add_argument("--fresh", action="store_true", help="the second part of the protocol")
+    fresh: bool = reader.parse_args().fresh
+    stem, first, drawn = ("kl_proxy_inputs", 100, 2) if fresh else ("kl_proxy", 0, 0)
+    path = Path(__file__).parent / "results" / f"{stem}.json"
     results: dict[str, Any] = json.loads(path.read_text())["results"] if path.exists() else {}
     task = stories_task()
-    known = pairs("devset.csv", 50, 2, 0, set())
+    known = pairs("devset.csv", 50, 2, drawn, set())
     rows = task.encode(known)
-    held_out = task.encode(pairs("devset.csv", 32, 2, 1, {e.input for e in known}))
+    held_out = task.encode(pairs("devset.csv", 32, 2, drawn + 1, {e.input for e in known}))
     base = task.load_model()
     with tempfile.TemporaryDirectory() as name:
         protected = stories(task, base, rows, Path(name))
         before = task.outcomes(base, protected).losses.sum()
         groups = in_groups(items())
         known_before = observe_probes(task, base, base)
-        for seed, (method, factor, epochs, guard) in enumerate(RUNS):
+        for seed, (method, factor, epochs, guard) in enumerate(RUNS, first):
             key = f"{method} x{factor:.2g} {epochs} epochs{' guarded' if guard else ''}"
             if key in results:
                 continue
@@ -123,7 +147,10 @@ def main() -> None:
                 **{name: scores[name].value for name in ("drift", "general_loss", "forgetting")},
                 "target": scores["loss_per_byte"].value,
             }
-            save("quality/kl_proxy", results)
+            if fresh:
+                there = observe_divergence(task, base, model, at_inputs(held_out))
+                results[key]["inputs"] = float(there.kl.sum() / there.units.sum())
+            save(f"quality/{stem}", results)
             print(key, json.dumps({k: v for k, v in results[key].items() if k != "guard"}))
     told(results)
     print(path)

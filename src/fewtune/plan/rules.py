@@ -30,6 +30,15 @@ LEAST_UPDATES = 100
 """Fewer leave Adam's averages unsettled; few-sample instability is mostly too few updates
 (2006.05987)."""
 
+HOLD = {"samples": 192, "weight": 1.0}
+"""How a language model is held to its base: 64 samples at each of three temperatures. Hot samples
+reach what the base would seldom write, and take most of what plain ones leave off what is forgotten
+(benchmarks/LOG.md)."""
+
+OTHER_HOLDS = (0.25, 4.0)
+"""Weights that short trials try beside it: what a model forgets little by wants less, other data
+more."""
+
 GENERATION_DIAL = (0.25, 0.5, 0.7, 0.85, 1.0)
 
 THOROUGH_FOLDS = 5
@@ -126,7 +135,7 @@ def propose(
             reasons["select.rungs"] += (
                 f"; so has contrastive tuning, good with about {per_class:.0f} rows a class"
             )
-    regularizers = [] if classification else [Part(name="kl_to_base", options={"samples": 128})]
+    regularizers = [] if classification else [Part(name="kl_to_base", options=dict(HOLD))]
     if not classification:
         reasons["regularizers"] = (
             "holding the model to its base on the base's own samples is the strongest single guard "
@@ -171,13 +180,12 @@ def _effort(effort: Effort, task: str, select: SelectPlan, reasons: dict[str, st
     if effort == "quick":
         return
     if task == "generation":
-        select.guards = [
-            Part(name="token_weight"),
-            Part(name="kl_to_base", options={"weight": 4.0}),
-        ]
+        held = [Part(name="kl_to_base", options=HOLD | {"weight": w}) for w in OTHER_HOLDS]
+        select.guards = [Part(name="token_weight"), *held]
         reasons["select.guards"] = (
-            "weighting tokens and a stronger hold on the base help some data and hurt other: short "
-            "trials tell"
+            "how hard to hold to the base, and whether to weight tokens, depends on the data: "
+            "short trials tell; of those within one percent of the best target the one that "
+            "forgets least is taken"
         )
     if effort == "thorough":
         select.seeds = THOROUGH_SEEDS

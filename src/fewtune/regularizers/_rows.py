@@ -8,7 +8,7 @@ import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from pydantic import Field
@@ -25,7 +25,7 @@ from fewtune.regularizers.reference import at_base
 from fewtune.tasks.base import Row, inference
 from fewtune.tasks.generation import Generation
 
-__all__ = ["RowOptions", "base_samples", "how_many", "rows_to_protect"]
+__all__ = ["PLAIN", "Drawing", "RowOptions", "base_samples", "how_many", "rows_to_protect"]
 
 LONGEST_SAMPLE = 256
 """Most tokens of a sample where no length is given: drawing costs one pass a token."""
@@ -44,6 +44,20 @@ class RowOptions(Options):
     )
 
 
+class Drawing(NamedTuple):
+    """How samples of the base are drawn: at which temperatures, in turn, and whether they end."""
+
+    temperatures: tuple[float, ...] = (1.0,)
+    ends: bool = True
+
+    def temperature(self, number: int) -> float:
+        """Return the temperature of a sample, by its number from 0."""
+        return self.temperatures[number % len(self.temperatures)]
+
+
+PLAIN = Drawing()
+
+
 def how_many(dose: float, rows: int, *seed: object) -> int:
     """Return ``dose`` × ``rows``, its fraction rounded up as often as it is large.
 
@@ -59,7 +73,13 @@ def how_many(dose: float, rows: int, *seed: object) -> int:
     return int(whole) + (draw.random() < fraction)
 
 
-def rows_to_protect(run: Running, options: RowOptions, *, labels: bool = True) -> list[Row]:
+def rows_to_protect(
+    run: Running,
+    options: RowOptions,
+    *,
+    labels: bool = True,
+    drawing: Drawing = PLAIN,
+) -> list[Row]:
     """Return the rows of the file; else the base's samples, for a classifier the training rows.
 
     Parameters
@@ -70,6 +90,8 @@ def rows_to_protect(run: Running, options: RowOptions, *, labels: bool = True) -
         What the user chose.
     labels
         Whether the labels of a classifier's rows are needed.
+    drawing
+        How the base's samples are drawn.
 
     Raises
     ------
@@ -79,7 +101,7 @@ def rows_to_protect(run: Running, options: RowOptions, *, labels: bool = True) -
     if options.file:
         return _given(run, options.file, labels)
     if run.task.name == "generation":
-        return base_samples(run, options)
+        return base_samples(run, options, drawing)
     return list(run.rows)
 
 
@@ -108,8 +130,8 @@ def _given(run: Running, file: str, labels: bool) -> list[Row]:
     return run.task.encode(examples)
 
 
-def base_samples(run: Running, options: RowOptions) -> list[Row]:
-    """Return what the base writes at temperature 1, drawn once for the whole fit and kept.
+def base_samples(run: Running, options: RowOptions, drawing: Drawing = PLAIN) -> list[Row]:
+    """Return what the base writes, drawn once for the whole fit and kept.
 
     The samples lie beside the checkpoints, so that a resumed training, or the next candidate that
     starts from the same weights, has the same ones for nothing.
@@ -118,7 +140,13 @@ def base_samples(run: Running, options: RowOptions) -> list[Row]:
     length = options.length or min(LONGEST_SAMPLE, max(row.length for row in run.asked or run.rows))
     length = min(length, task.max_length())
     prompts = _prompts(run, task, options, length)
-    facts = [prompts, length, run.seed, {n: float(v.double().sum()) for n, v in run.start.items()}]
+    facts = [
+        prompts,
+        drawing,
+        length,
+        run.seed,
+        {n: float(v.double().sum()) for n, v in run.start.items()},
+    ]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     path = run.folder.parent / f"base-samples-{key}.json"
     # The first process draws; the others wait and read what it wrote.
@@ -127,7 +155,7 @@ def base_samples(run: Running, options: RowOptions) -> list[Row]:
         if drawn is None:
             said = f"drawing {len(prompts)} samples of the base, to protect it by"
             run.journal.write("stage", name="base samples", sentence=said)
-            drawn = _draw_all(run, task, prompts, length)
+            drawn = _draw_all(run, task, prompts, length, drawing)
             _keep(path, drawn)
     return [_row(task, i, p, ids) for i, (p, ids) in enumerate(zip(prompts, drawn, strict=True))]
 
@@ -164,7 +192,11 @@ def _keep(path: Path, drawn: list[list[int]]) -> None:
 
 
 def _draw_all(
-    run: Running, task: Generation, prompts: Sequence[tuple[int, ...]], length: int
+    run: Running,
+    task: Generation,
+    prompts: Sequence[tuple[int, ...]],
+    length: int,
+    drawing: Drawing,
 ) -> list[list[int]]:
     """Return what follows each prompt; prompts of one length are drawn together, unpadded."""
     drawn: list[list[int]] = [[] for _ in prompts]
@@ -177,23 +209,39 @@ def _draw_all(
             for start in range(0, len(places), most):
                 some = places[start : start + most]
                 ids = torch.tensor([prompts[i] for i in some])
-                found = _draw(run.model, ids.to(run.device), length - size, ends, generator)
+                heat = torch.tensor([drawing.temperature(i) for i in some])[:, None]
+                barred = None if drawing.ends else ends
+                found = _draw(
+                    run.model, ids.to(run.device), length - size, ends, generator, heat, barred
+                )
                 for place, row in zip(some, found, strict=True):
                     drawn[place] = row
     return drawn
 
 
 def _draw(
-    model: Any, ids: Tensor, count: int, ends: Tensor, generator: torch.Generator
+    model: Any,
+    ids: Tensor,
+    count: int,
+    ends: Tensor,
+    generator: torch.Generator,
+    heat: Tensor,
+    barred: Tensor | None,
 ) -> list[list[int]]:
-    """Return up to ``count`` tokens after each row of ``ids``, the end token included."""
+    """Return up to ``count`` tokens after each row of ``ids``, the end token included.
+
+    ``heat`` is each row's temperature, of shape (rows, 1); tokens that are ``barred`` never come.
+    """
     feed, past = ids, None
     columns: list[Tensor] = []
     over = torch.zeros(len(ids), dtype=torch.bool)
     for _ in range(max(1, count)):
         out = model(input_ids=feed, past_key_values=past, use_cache=True)
         past = out.past_key_values
-        shares = out.logits[:, -1].float().softmax(dim=-1).cpu()
+        logits = out.logits[:, -1].float().cpu()
+        if barred is not None:
+            logits[:, barred] = -torch.inf
+        shares = (logits / heat).softmax(dim=-1)
         # Drawn on the CPU, so that every device gives the same draws.
         fresh = torch.multinomial(shares, 1, generator=generator)
         columns.append(fresh.masked_fill(over[:, None], -1))

@@ -6,16 +6,16 @@ import random
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from fewtune.data.batches import chunks
-from fewtune.regularizers._rows import RowOptions, how_many, rows_to_protect
+from fewtune.regularizers._rows import Drawing, RowOptions, how_many, rows_to_protect
 from fewtune.regularizers.base import Regularizer, Running
 from fewtune.regularizers.reference import base_logits
 from fewtune.tasks.base import Row
 
-__all__ = ["KlToBase"]
+__all__ = ["KlToBase", "KlToBaseOptions"]
 
 
 class KlToBaseOptions(RowOptions):
@@ -24,6 +24,11 @@ class KlToBaseOptions(RowOptions):
     weight: float = Field(1.0, gt=0, description="times the mean divergence in nats a unit")
     dose: float = Field(
         0.5, gt=0, le=4, description="protected rows compared for each training row"
+    )
+    temperatures: list[PositiveFloat] = Field(
+        [1.0, 1.5, 2.0],
+        min_length=1,
+        description="of the samples, in turn; hotter ones reach what the base would seldom write",
     )
     memory: int = Field(
         256, ge=0, description="most MiB in which the base's answers are kept; else computed anew"
@@ -43,7 +48,10 @@ class KlToBase(Regularizer):
 
     def start(self, run: Running) -> None:
         """Draw or read the protected rows; keep the base's answers if they fit."""
-        self._pool = rows_to_protect(run, self.options, labels=False)
+        # Where the base would end it goes on: models that end soon would say little of themselves.
+        # How likely they are to end there is compared all the same.
+        drawing = Drawing(tuple(self.options.temperatures), ends=False)
+        self._pool = rows_to_protect(run, self.options, labels=False, drawing=drawing)
         self._known: list[Tensor] = []
         units = sum(_units(row) for row in self._pool)
         classes = self._answers(run, self._pool[:1]).shape[1]

@@ -45,6 +45,8 @@ def title(name: str) -> str:
     ('Full fine-tuning, on all known rows', 'LoRA at 5e-05, short trial of 40 updates')
     >>> title("lora#2"), title("full+kl_to_base")
     ('LoRA, fold 2', 'Full fine-tuning + KL to the base')
+    >>> title("full+kl_to_base(weight=8.0)")
+    'Full fine-tuning + KL to the base, weight 8.0'
     """
     if name in TITLES:
         return TITLES[name]
@@ -52,6 +54,9 @@ def title(name: str) -> str:
         stem, found, rest = name.rpartition(mark)
         if found and stem and (rest.isdigit() or not rest):
             return f"{title(stem)}, {said.format(rest)}"
+    stem, opened, options = name.partition("(")
+    if opened and stem and options.endswith(")"):
+        return f"{title(stem)}, {options[:-1].replace('=', ' ')}"
     first, plus, second = name.partition("+")
     if plus and first and second:
         return f"{title(first)} + {title(second)}"

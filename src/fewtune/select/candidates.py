@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fewtune.plan.plan import Part, Plan, TrainingPlan
 from fewtune.plan.rules import rung_training
+from fewtune.regularizers.base import REGULARIZERS
 
-__all__ = ["Candidate", "candidates"]
+__all__ = ["Candidate", "candidates", "held_by"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,19 @@ def _relatives(base: Candidate, plan: Plan) -> list[Candidate]:
         kept = [part for part in plan.regularizers if part.name != guard.name]
         regularizers = (*kept, guard)
         name = f"{base.name}+{guard.name}"
+        if sum(other.name == guard.name for other in plan.select.guards) > 1:
+            own = [other.options for other in plan.select.guards if other.name == guard.name]
+            told = [k for k in guard.options if any(o.get(k) != guard.options[k] for o in own)]
+            name += f"({', '.join(f'{key}={guard.options[key]}' for key in told)})"
         reason = f"with {guard.name} beside the plan's regularizers"
         found.append(replace(base, name=name, regularizers=regularizers, reason=reason))
     return found
+
+
+def held_by(regularizers: Sequence[Part]) -> float:
+    """Return the weight by which ``kl_to_base`` holds to the base; 0 where it is not among them."""
+    for part in regularizers:
+        if part.name == "kl_to_base":
+            options: Any = REGULARIZERS.load(part.name).Options(**part.options)
+            return float(options.weight)
+    return 0.0

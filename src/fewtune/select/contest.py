@@ -6,8 +6,9 @@ from fewtune.methods.base import METHODS
 from fewtune.select.candidates import Candidate, candidates
 from fewtune.select.crossfit import cross_fit, cross_fit_head
 from fewtune.select.material import Material
+from fewtune.select.race import race
 from fewtune.select.search import search
-from fewtune.select.trials import Trial, race, try_out
+from fewtune.select.trials import Trial, try_out
 from fewtune.train.agreement import first_says
 
 __all__ = ["contest", "raced_of"]

@@ -6,6 +6,7 @@ again. The dial stays at 1 where no blend is better.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,22 +22,20 @@ from fewtune.train.agreement import first_says
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.run import Training
 
-__all__ = ["Dialled", "turn"]
+__all__ = ["GIVEN_UP", "Dialled", "turn"]
 
 
-GIVEN_UP = 0.02
+GIVEN_UP = 0.01
 """Most of the headline, as a share, that is given up for less forgetting."""
-
-PASSAGES = 32
-"""Passages of general text read at each blend."""
 
 
 @dataclass(frozen=True)
 class Dialled:
-    """Where the dial stands and what the model does there on the validation rows."""
+    """Where the dial stands, and what the model does there on validation rows and general text."""
 
     alpha: float
     outcomes: Outcomes
+    rise: float | None = None
 
 
 def turn(material: Material, run: Training, settled: Callable[[], None] = lambda: None) -> Dialled:
@@ -44,8 +43,9 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
 
     The best is the one with the better headline measure; of equals the one with the lower loss.
     For a language model, of blends that are nearly as good as the best (``GIVEN_UP``) those that
-    keep within the plan's budget of general loss come first. A blend further back would ship a
-    model that hardly does its task; then the verdict says what the tuning costs.
+    keep within the plan's budget of general loss come first, and where none does the one that
+    costs least. A blend further back would ship a model that hardly does its task; then the
+    verdict says what the tuning costs.
     ``settled`` is called once the weights of a blend are in the model: it may fit its head.
     """
     measure = material.headline
@@ -60,14 +60,16 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
 
     best = max(sign * score.value for _, _, score, _ in seen)
 
-    def rank(found: tuple[float, Outcomes, Score, Rise]) -> tuple[bool, float, float, float]:
+    def rank(found: tuple[float, Outcomes, Score, Rise]) -> tuple[float, ...]:
         at, outcomes, score, rise = found
         near = best - sign * score.value <= GIVEN_UP * abs(best)
-        within = rise.value is not None and near and not rise.beyond
-        return within, sign * score.value, -float(outcomes.losses.sum()), at
+        cost = 0.0
+        if rise.value is not None:
+            cost = (rise.value if rise.beyond else 0.0) if near else math.inf
+        return -cost, sign * score.value, -float(outcomes.losses.sum()), at
 
     place = max(range(len(seen)), key=lambda i: rank(seen[i]))
-    alpha, outcomes, _, _ = seen[first_says(material.accelerator, place)]
+    alpha, outcomes, _, costs = seen[first_says(material.accelerator, place)]
     for at, found, score, rise in seen:
         material.journal.write(
             "dial",
@@ -83,7 +85,7 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
         )
     restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
     settled()
-    return Dialled(alpha, outcomes)
+    return Dialled(alpha, outcomes, costs.value)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class _General:
         self._bound = material.plan.budget.general_loss
         self._rows: list[Row] = []
         if self._bound and isinstance(material.task, Generation):
-            self._rows = general_rows(material.task, PASSAGES)
+            self._rows = general_rows(material.task, choosing=True)
             restore_weights(run.model, run.start)
             self._base = run.task.outcomes(run.model, self._rows).losses
 

@@ -19,8 +19,8 @@ from fewtune.select.dial import PASSAGES
 from fewtune.select.fitting import prepared_model, training_of
 from fewtune.select.material import Material
 from fewtune.select.pace import Part
+from fewtune.select.race import LEAST_UPDATES, SHARES, stays
 from fewtune.select.search import ENTER
-from fewtune.select.trials import LEAST_UPDATES, SHARES, stays
 from fewtune.select.worth import REPEATS
 from fewtune.tasks.base import Row
 from fewtune.tasks.generation import Generation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ def guards(
     budget: BudgetPlan,
     *,
     alarm: str = "",
-    protected: bool = False,
+    held: float = 0.0,
     exported: float = 0.0,
 ) -> list[Guard]:
     """Return the guards that apply, those that hold first.
@@ -55,22 +56,17 @@ def guards(
         What may be forgotten.
     alarm
         Why the model is over-memorized, in words; empty where it is not.
-    protected
-        Whether a regularizer already held the model to its base.
+    held
+        Weight by which ``kl_to_base`` held the model to its base already; 0 for not at all.
     exported
         How far the model as it was written is from the one that was measured: the mean difference
         of the rows' losses, as a share of the mean loss.
     """
     found = []
-    cure = (
-        "Hold it harder to the base: --set 'regularizers=[{name: kl_to_base, options: "
-        "{weight: 4}}]', or allow more: --set budget.general_loss=0.1"
-        if protected
-        else "Hold it to the base: --set 'regularizers=[{name: kl_to_base}]'"
-    )
     if "forgetting" in scores and budget.forgetting:
-        found.append(_forgotten(scores, budget.forgetting, cure))
+        found.append(_forgotten(scores, budget.forgetting, held))
     if "general_loss" in scores and budget.general_loss:
+        cure = _harder(held, "general_loss", scores["general_loss"])
         found.append(
             _bounded(scores["general_loss"], budget.general_loss, "more loss on general text", cure)
         )
@@ -106,18 +102,31 @@ def _bounded(score: Score, bound: float, what: str, cure: str) -> Guard:
     return Guard(False, f"{name} within the budget: {amount}")
 
 
-def _forgotten(scores: Mapping[str, Score], bound: float, cure: str) -> Guard:
+def _harder(held: float, budget: str, score: Score) -> str:
+    """Return what to do against forgetting: hold, hold harder, or allow what was measured."""
+    if not held:
+        return "Hold it to the base: --set 'regularizers=[{name: kl_to_base}]'"
+    return (
+        "Hold it harder to the base: --set 'regularizers=[{name: kl_to_base, options: {weight: "
+        f"{4 * held:g}}}}}]', let short trials find how hard: --effort normal, or allow what it "
+        f"costs: --set budget.{budget}={math.ceil(100 * score.value) / 100:g}"
+    )
+
+
+def _forgotten(scores: Mapping[str, Score], bound: float, held: float) -> Guard:
     """Return the worse of two views of the probes.
 
     What guessing explains is taken from the first and hides light forgetting: up to seven points
     of a kind of item with four options. The second, fewer right than before, says less than what
     was forgotten where something was learnt as well, and never more.
     """
-    views = [_bounded(scores["forgetting"], bound, "of the probes", cure)]
-    if "forgetting_net" in scores:
-        views.append(_bounded(scores["forgetting_net"], bound, "fewer probes right", cure))
-    beyond = [scores[name].value > bound for name in ("forgetting", "forgetting_net")[: len(views)]]
-    return max(zip(views, beyond, strict=True), key=lambda view: (view[0].holds, view[1]))[0]
+    named = {"forgetting": "of the probes", "forgetting_net": "fewer probes right"}
+    views = []
+    for name, what in named.items():
+        if name in scores:
+            cure = _harder(held, "forgetting", scores[name])
+            views.append((_bounded(scores[name], bound, what, cure), scores[name].value > bound))
+    return max(views, key=lambda view: (view[0].holds, view[1]))[0]
 
 
 def _answers(gain: Score) -> Guard:

@@ -17,7 +17,8 @@ from fewtune.plan.plan import Part
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.select.candidates import Candidate
 from fewtune.select.material import Material
-from fewtune.select.trials import LEAST_UPDATES, SHARES, try_out
+from fewtune.select.race import LEAST_UPDATES, SHARES
+from fewtune.select.trials import try_out
 from fewtune.train.agreement import first_says
 
 __all__ = ["require_optuna", "search"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,13 +27,9 @@ from fewtune.train.monitors.base import Evaluation
 from fewtune.train.trunk import cached_trunk
 
 __all__ = [
-    "LEAST_UPDATES",
-    "SHARES",
     "Trial",
     "choose",
-    "race",
     "solve_head",
-    "stays",
     "train_candidate",
     "train_head",
     "try_out",
@@ -72,6 +67,8 @@ class Trial:
         Every evaluation of its training, oldest first.
     crossfitted
         Whether its validation is out of fold.
+    rise
+        What it costs on general text, as a share, where that was asked (a language model).
     """
 
     candidate: Candidate
@@ -86,6 +83,7 @@ class Trial:
     seen: Outcomes | None = None
     evaluations: Sequence[Evaluation] = ()
     crossfitted: bool = False
+    rise: float | None = None
 
     @property
     def name(self) -> str:
@@ -113,68 +111,6 @@ def try_out(material: Material, candidate: Candidate) -> Trial:
         updates=candidate.training.updates,
     )
     return train_candidate(material, candidate)
-
-
-SHARES = (0.15, 0.4)
-"""Shares of the updates that the rounds of a race give before the last, which gives all."""
-
-LEAST_UPDATES = 20
-"""Fewer tell nothing: warm-up is hardly over."""
-
-
-def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
-    """Return the candidate that is left after short trials, of which each discards the worse half.
-
-    Successive halving (1502.07943): every round trains what is left from the start, each time for
-    longer, and keeps the better half by the headline measure on the validation rows.
-    """
-    sign = 1 if material.headline.direction == "higher" else -1
-    left = list(entered)
-    for number, share in enumerate(SHARES, 1):
-        if len(left) == 1:
-            break
-        left, trials = _round(material, number, left)
-        ranked = sorted(
-            range(len(left)),
-            key=lambda i: (sign * trials[i].score.value, -trials[i].validation.losses.sum()),
-            reverse=True,
-        )
-        # The last round before the whole training leaves one.
-        stay = 1 if share == SHARES[-1] else stays(len(left))
-        material.journal.write(
-            "race",
-            share=share,
-            order=[
-                {"name": left[i].name, "value": trials[i].score.value, "stays": rank < stay}
-                for rank, i in enumerate(ranked)
-            ],
-        )
-        left = [left[i] for i in first_says(material.accelerator, sorted(ranked[:stay]))]
-        material.journal.write("stage", name="time", sentence=material.pace.sentence())
-    return left[0]
-
-
-def stays(count: int) -> int:
-    """Return how many of so many go on to the next round."""
-    return math.ceil(count / 2)
-
-
-def _round(
-    material: Material, number: int, left: Sequence[Candidate]
-) -> tuple[list[Candidate], list[Trial]]:
-    """Return what was tried in a round and its trials; what there is no time for is dropped."""
-    tried: list[Candidate] = []
-    trials: list[Trial] = []
-    for place, candidate in enumerate(left):
-        part = f"race {number} {place}"
-        if trials and not first_says(material.accelerator, material.pace.room(part)):
-            material.pace.drop(part, candidate.name)
-            continue
-        with material.pace.part(part):
-            short = candidate.shortened(SHARES[number - 1], LEAST_UPDATES)
-            trials.append(try_out(material, short))
-        tried.append(candidate)
-    return tried, trials
 
 
 def solve_head(material: Material, candidate: Candidate) -> Trial:
@@ -255,6 +191,7 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
         updates=best.update if best else 0,
         alpha=dialled.alpha,
         evaluations=run.evaluations,
+        rise=dialled.rise,
     )
 
 

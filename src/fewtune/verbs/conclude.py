@@ -13,6 +13,7 @@ from fewtune.measures.over_memorization import alarm
 from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
+from fewtune.select.candidates import held_by
 from fewtune.select.contest import contest
 from fewtune.select.guards import guards
 from fewtune.select.material import Material
@@ -79,7 +80,7 @@ def conclude(
         scores,
         material.plan.budget,
         alarm=alarm(evidence, scores),
-        protected=any(part.name == "kl_to_base" for part in chosen.candidate.regularizers),
+        held=held_by(chosen.candidate.regularizers),
         exported=_export_error(material, folder, outcomes),
     )
     verdict = decide(scores[material.task.headline], paired, chosen.name, watched=watched)

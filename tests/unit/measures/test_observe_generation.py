@@ -22,7 +22,7 @@ from fewtune.measures.observe.generation import Most, most_for, observe_generati
 from fewtune.measures.observe.lm_eval import observe_lm_eval
 from fewtune.measures.observe.probes import in_groups, observe_probes, right_answers
 from fewtune.measures.observe.writing import write
-from fewtune.measures.probes import ProbeItem, items
+from fewtune.measures.probes import ProbeItem, general_text, items
 from fewtune.measures.probes.own import OwnProbes
 from fewtune.models.load import resolve
 from fewtune.records import Dataset, Example
@@ -97,6 +97,15 @@ class TestDivergence:
         (row,) = general_rows(task, texts=["word " * 1000])
         assert len(row.ids) == task.max_length()
         assert row.bytes == pytest.approx(len(task.tokenizer.decode(row.ids[1:])), abs=2)
+
+
+def test_passages_that_choose_do_not_judge(task):
+    judging, choosing = general_rows(task), general_rows(task, choosing=True)
+    names = [{row.example.source for row in rows} for rows in (judging, choosing)]
+    assert (len(judging), len(choosing)) == (45, 15)
+    assert not names[0] & names[1]
+    assert len(names[0] | names[1]) == len(general_text())
+    assert len(general_rows(task, 7)) == 7
 
 
 class TestProbes:

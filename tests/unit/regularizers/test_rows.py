@@ -15,7 +15,7 @@ from fewtune.errors import DataError
 from fewtune.methods.base import trained_state
 from fewtune.models.load import Source
 from fewtune.records import Example
-from fewtune.regularizers._rows import RowOptions, base_samples, how_many
+from fewtune.regularizers._rows import Drawing, RowOptions, base_samples, how_many
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.regularizers.reference import holding
 from fewtune.tasks.base import TaskSettings
@@ -97,21 +97,34 @@ def test_samples_come_from_the_start_whatever_the_model_is_now(generation, tmp_p
     assert all(torch.equal(value, now[name]) for name, value in run.weights().items())
 
 
-def test_samples_follow_the_models_own_distribution(generation, tmp_path):
+def test_samples_follow_the_models_own_distribution_at_each_temperature(generation, tmp_path):
     # The first token's frequencies against the probabilities that the model gives it.
     task, rows = generation
     run = started(task, rows, tmp_path)
     with torch.no_grad():
         run.model.get_input_embeddings().weight.mul_(40)
     run.start = trained_state(run.model)
-    found = base_samples(run, RowOptions(samples=3000, length=2))
+    found = base_samples(run, RowOptions(samples=6000, length=2), Drawing((1.0, 2.0)))
     begin = torch.tensor([[task.tokenizer.bos_token_id]])
     with torch.no_grad():
-        expected = run.model(begin).logits[0, -1].softmax(dim=-1)
-    seen = torch.bincount(torch.tensor([row.ids[1] for row in found]), minlength=len(expected))
-    error = (expected * (1 - expected) / 3000).sqrt()
-    assert ((seen / 3000 - expected).abs() < 5 * error + 1e-3).all()
-    assert expected.max() > 0.02
+        logits = run.model(begin).logits[0, -1]
+    for turn, temperature in enumerate((1.0, 2.0)):
+        expected = (logits / temperature).softmax(dim=-1)
+        first = torch.tensor([row.ids[1] for row in found[turn::2]])
+        seen = torch.bincount(first, minlength=len(expected))
+        error = (expected * (1 - expected) / 3000).sqrt()
+        assert ((seen / 3000 - expected).abs() < 5 * error + 1e-3).all()
+        assert expected.max() > 0.02 / temperature
+
+
+def test_samples_that_may_not_end_are_all_of_full_length(generation, tmp_path):
+    task, rows = generation
+    run = started(task, rows, tmp_path)
+    found = base_samples(run, RowOptions(samples=40, length=60), Drawing(ends=False))
+    assert {row.length for row in found} == {60}
+    assert not any(set(row.ids[1:]) & set(task.end_ids) for row in found)
+    ending = base_samples(run, RowOptions(samples=40, length=60))
+    assert any(set(row.ids[1:]) & set(task.end_ids) for row in ending)
 
 
 def test_replay_mixes_the_dose_in_and_repeats_itself(tmp_path):

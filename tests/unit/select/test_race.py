@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import fewtune
+from fewtune.measures.base import row_measure
 from fewtune.plan.plan import Plan
 from fewtune.select.candidates import candidates
+from fewtune.select.race import ranked
 
 
 def plan(**settings):
@@ -42,6 +46,30 @@ def test_a_guard_takes_the_place_of_the_same_one_in_the_plan():
         ("l1", {}),
         ("kl_to_base", {"weight": 4.0}),
     ]
+
+
+def test_two_strengths_of_one_guard_have_names_of_their_own():
+    guards = [{"name": "kl_to_base", "options": {"weight": w}} for w in (0.5, 8.0)]
+    entered = candidates(plan(**{"select.guards": guards}))
+    assert [c.name for c in entered[1:]] == [
+        "lora+kl_to_base(weight=0.5)",
+        "lora+kl_to_base(weight=8.0)",
+    ]
+
+
+def trial(value, rise):
+    outcomes = SimpleNamespace(losses=np.asarray([value]))
+    return SimpleNamespace(score=SimpleNamespace(value=value), validation=outcomes, rise=rise)
+
+
+def test_of_trials_as_good_as_the_best_the_one_that_forgets_least_leads():
+    """A loss: 1.005 is within one percent of 1.0, 1.02 is not, however little it forgets."""
+    loss = row_measure("loss_per_byte")
+    trials = [trial(1.0, 0.2), trial(1.005, 0.1), trial(1.02, 0.0), trial(1.5, 0.0)]
+    assert ranked(trials, loss) == [1, 0, 2, 3]
+    # Where forgetting is not asked, the headline alone decides.
+    assert ranked([trial(v, None) for v in (1.0, 1.005, 0.5)], loss) == [2, 0, 1]
+    assert ranked([trial(v, None) for v in (0.5, 0.9)], row_measure("accuracy")) == [1, 0]
 
 
 @pytest.mark.parametrize(

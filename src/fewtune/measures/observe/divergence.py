@@ -140,14 +140,25 @@ def observe_general(
     return observe_divergence(task, base, tuned, general_rows(task, most, texts))
 
 
-def general_rows(task: Generation, most: int = 0, texts: Sequence[str] = ()) -> list[Row]:
-    """Return passages of general English (or ``texts``) as rows; a longer one than fits is cut."""
+CHOOSING = 4
+"""Every so many-th built-in passage chooses (the dial, a monitor); the others alone judge."""
+
+
+def general_rows(
+    task: Generation, most: int = 0, texts: Sequence[str] = (), *, choosing: bool = False
+) -> list[Row]:
+    """Return passages of general English (or ``texts``) as rows; a longer one than fits is cut.
+
+    Passages that choose where the dial stands or which snapshot is kept are no witnesses of what
+    was forgotten: with ``choosing`` come those, without it the others.
+    """
     from fewtune.data.tokens import encode_supervised
     from fewtune.tasks.base import Row
 
     name = "text" if texts else "general"
     every = list(texts) or general_text()
-    places = spread(most or len(every), len(every))
+    mine = [i for i in range(len(every)) if texts or (i % CHOOSING == 0) == choosing]
+    places = [mine[i] for i in spread(most or len(mine), len(mine))]
     examples = [Example("", every[i], f"{name}:{i + 1}") for i in places]
     encoded = encode_supervised(task.tokenizer, examples, "text", task.max_length(), "right")
     sizes = [_read_bytes(task, one) if one.cut else one.bytes for one in encoded]

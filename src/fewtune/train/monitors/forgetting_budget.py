@@ -36,7 +36,7 @@ class ForgettingBudgetOptions(Options):
     )
     prompts: int = Field(64, ge=1, description="validation rows on which the divergence is taken")
     probes: int = Field(200, ge=0, description="generation: items of general ability answered")
-    paragraphs: int = Field(16, ge=0, description="generation: paragraphs of general text read")
+    paragraphs: int = Field(15, ge=0, description="generation: paragraphs of general text read")
     patience: int = Field(2, ge=1, description="evaluations in a row beyond the budget")
 
 
@@ -106,7 +106,7 @@ class ForgettingBudget(Monitor):
         """Return what became of the probes and of general text."""
         if not hasattr(self, "_base"):
             self._probes = Probes(run.task, self.options.probes) if self.options.probes else None
-            self._general = general_rows(run.task, self.options.paragraphs)
+            self._general = general_rows(run.task, self.options.paragraphs, choosing=True)
             with at_base(run):
                 self._base = self._observed(run)
         right, losses = self._observed(run)

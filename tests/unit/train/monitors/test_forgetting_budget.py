@@ -122,7 +122,7 @@ def test_the_rise_of_general_text_by_hand(generation, tmp_path):
     task, rows = generation
     budget = ForgettingBudget({"probes": 0, "paragraphs": 4})
     run = begun(training(task, task.load_model(), rows, tmp_path, monitors=[budget]))
-    texts = general_rows(task, 4)
+    texts = general_rows(task, 4, choosing=True)
     before = task.outcomes(run.model, texts).losses.sum()
     with torch.no_grad():
         run.model.get_input_embeddings().weight.add_(0.05)

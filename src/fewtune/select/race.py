@@ -1,0 +1,90 @@
+"""The race: candidates in short trials, of which each discards the worse half."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fewtune.measures.base import RowMeasure
+from fewtune.select.candidates import Candidate
+from fewtune.select.dial import GIVEN_UP
+from fewtune.select.material import Material
+from fewtune.select.trials import Trial, try_out
+from fewtune.train.agreement import first_says
+
+__all__ = ["LEAST_UPDATES", "SHARES", "race", "ranked", "stays"]
+
+SHARES = (0.15, 0.4)
+"""Shares of the updates that the rounds of a race give before the last, which gives all."""
+
+LEAST_UPDATES = 20
+"""Fewer tell nothing: warm-up is hardly over."""
+
+
+def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
+    """Return the candidate that is left after short trials, of which each discards the worse half.
+
+    Successive halving (1502.07943): every round trains what is left from the start, each time for
+    longer, and keeps the better half (see ``ranked``).
+    """
+    left = list(entered)
+    for number, share in enumerate(SHARES, 1):
+        if len(left) == 1:
+            break
+        left, trials = _round(material, number, left)
+        order = ranked(trials, material.headline)
+        # The last round before the whole training leaves one.
+        stay = 1 if share == SHARES[-1] else stays(len(left))
+        material.journal.write(
+            "race",
+            share=share,
+            order=[
+                {"name": left[i].name, "value": t.score.value, "stays": r < stay, "rise": t.rise}
+                for r, (i, t) in enumerate((i, trials[i]) for i in order)
+            ],
+        )
+        left = [left[i] for i in first_says(material.accelerator, sorted(order[:stay]))]
+        material.journal.write("stage", name="time", sentence=material.pace.sentence())
+    return left[0]
+
+
+def stays(count: int) -> int:
+    """Return how many of so many go on to the next round."""
+    return math.ceil(count / 2)
+
+
+def _round(
+    material: Material, number: int, left: Sequence[Candidate]
+) -> tuple[list[Candidate], list[Trial]]:
+    """Return what was tried in a round and its trials; what there is no time for is dropped."""
+    tried: list[Candidate] = []
+    trials: list[Trial] = []
+    for place, candidate in enumerate(left):
+        part = f"race {number} {place}"
+        if trials and not first_says(material.accelerator, material.pace.room(part)):
+            material.pace.drop(part, candidate.name)
+            continue
+        with material.pace.part(part):
+            short = candidate.shortened(SHARES[number - 1], LEAST_UPDATES)
+            trials.append(try_out(material, short))
+        tried.append(candidate)
+    return tried, trials
+
+
+def ranked(trials: Sequence[Trial], measure: RowMeasure) -> list[int]:
+    """Return the places of the trials, best first, by the headline measure on validation rows.
+
+    Of language models those nearly as good as the best (``dial.GIVEN_UP``) come first, in the
+    order of what they cost on general text: the target first, and then the least forgetting.
+    """
+    sign = 1 if measure.direction == "higher" else -1
+    best = max(sign * trial.score.value for trial in trials)
+
+    def key(place: int) -> tuple[float, ...]:
+        trial = trials[place]
+        value = sign * trial.score.value
+        near = trial.rise is not None and best - value <= GIVEN_UP * abs(best)
+        costs = trial.rise if near and trial.rise is not None else 0.0
+        return near, -costs, value, -float(trial.validation.losses.sum())
+
+    return sorted(range(len(trials)), key=key, reverse=True)
