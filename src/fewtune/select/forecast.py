@@ -15,7 +15,6 @@ from fewtune.models.load import read_config
 from fewtune.select.candidates import Candidate, candidates
 from fewtune.select.contest import raced_of
 from fewtune.select.controls import EPOCHS, SHOTS
-from fewtune.select.dial import PASSAGES
 from fewtune.select.fitting import prepared_model, training_of
 from fewtune.select.material import Material
 from fewtune.select.pace import Part
@@ -155,7 +154,7 @@ def _trial(material: Material, costs: _Costs, candidate: Candidate, share: float
     looked = short.training.evaluations + 1 + stands
     read = looked * judged
     if material.task.name == "generation":
-        read += stands * costs.token * _tokens(_general(material, PASSAGES))
+        read += stands * costs.token * _tokens(_general(material, choosing=True))
     if METHODS.load(candidate.method.name).solves_after:
         read += looked * costs.token * _tokens(material.train)
     name = candidate.name
@@ -203,7 +202,7 @@ def _observed(material: Material, costs: _Costs) -> float:
     read = KINDS * _tokens(few) + 5 * _tokens(material.known[:128])
     if material.task.name != "generation":
         return costs.token * (read + 2 * _tokens(material.test[:256]) + _tokens(material.test[:16]))
-    general = _general(material, 0)
+    general = _general(material)
     letters = sum(row.bytes for row in general) / max(1, _tokens(general))
     read += 2 * (_tokens(general) + PROBE_LETTERS / max(1.0, letters) + _tokens(material.test[:64]))
     task = cast(Generation, material.task)
@@ -215,9 +214,9 @@ def _observed(material: Material, costs: _Costs) -> float:
     return seconds
 
 
-def _general(material: Material, most: int) -> list[Row]:
+def _general(material: Material, *, choosing: bool = False) -> list[Row]:
     task = cast(Generation, material.task)
-    return material.once(f"general_{most}", lambda: general_rows(task, most))
+    return material.once(f"general_{choosing}", lambda: general_rows(task, choosing=choosing))
 
 
 def _measured(material: Material, entered: Sequence[Candidate]) -> _Costs:
