@@ -83,7 +83,8 @@ def test_a_plan_is_written_edited_and_carried_out(fewtune, encoder, labelled_csv
     kept = yaml.safe_load((run / "plan.yaml").read_text())
     assert kept == values
     journal = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
-    assert max(event["update"] for event in journal) == 4
+    # Plain fine-tuning, a control, has a length of its own.
+    assert max(event["update"] for event in journal if event["stage"] != "vanilla") == 4
     assert {e["values"]["alpha"] for e in journal if e["kind"] == "dial"} == {0.5, 1.0}
 
 
@@ -109,7 +110,9 @@ def test_plan_as_json_counts_before_anything_runs(fewtune, encoder, labelled_csv
         "--json",
     )  # fmt: skip
     told = json.loads(done.out)
-    assert set(told) == {"plan", "counts", "rows", "memory"}
+    assert set(told) == {"plan", "counts", "rows", "memory", "time"}
+    assert told["time"]["seconds"] == pytest.approx(sum(told["time"]["parts"].values()), abs=0.1)
+    assert {"controls", "observe"} <= set(told["time"]["parts"])
     assert told["rows"]["test"] == 30
     assert told["rows"]["train"] + told["rows"]["validation"] == 60
     assert told["counts"]["rows"] == told["rows"]["train"]
@@ -223,7 +226,7 @@ def test_runs_find_a_place_of_their_own(encoder, labelled_csv, tmp_path, monkeyp
     assert str(second.path) == "runs/labelled-2"
     told = [json.loads((run.path / "scores.json").read_text()) for run in (first, second)]
     for one in told:
-        for key in ("seconds", "stages", "memory"):
+        for key in ("seconds", "stages", "memory", "time"):
             one.pop(key)
     assert told[0] == told[1], "the same seed must give the same scores"
 

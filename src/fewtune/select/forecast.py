@@ -260,7 +260,8 @@ def _updates(material: Material, candidate: Candidate) -> tuple[float, float]:
     at = [round(i * (len(material.train) - 1) / max(1, count - 1)) for i in range(count)]
     rows = [material.train[i] for i in dict.fromkeys(at)]
     method, model = prepared_model(material, candidate, None)
-    training = candidate.training.model_copy(update={"evaluations": 1})
+    once = {"evaluations": 1, "checkpoint_seconds": 1e9}
+    training = candidate.training.model_copy(update=once)
     more = {"stop_at": TIMED_UPDATES + 1, "asked": material.train}
     plain = replace(candidate, training=training)
     run = training_of(material, plain, method, model, rows, name="timed", more=more)
