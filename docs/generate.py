@@ -30,6 +30,7 @@ FAMILIES = {
     "regularizers": ("fewtune.regularizers.base", "REGULARIZERS"),
     "monitors": ("fewtune.train.monitors.base", "MONITORS"),
     "measures": ("fewtune.measures.base", "MEASURES"),
+    "diagnoses": ("fewtune.diagnoses.base", "DIAGNOSES"),
     "tasks": ("fewtune.tasks.base", "TASKS"),
     "collectors": ("fewtune.data.collectors.base", "COLLECTORS"),
     "augmentations": ("fewtune.augmentations.base", "AUGMENTATIONS"),
@@ -206,6 +207,7 @@ FACTS: dict[str, Callable[[Any], str]] = {
     "regularizers": _regularizer,
     "monitors": lambda kind: "",
     "measures": _measure,
+    "diagnoses": lambda kind: "holds the model back" if kind.holds else "",
     "tasks": lambda kind: _joined(
         f"rows: {', '.join(sorted(kind.shapes))}", f"decided by `{kind.headline}`"
     ),

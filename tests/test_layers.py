@@ -13,8 +13,8 @@ import pytest
 
 ROOMS = (
     "errors records listing family environment data checks augmentations models tasks methods "
-    "regularizers measures plan train select store report update serve verbs integrations cli "
-    "__main__"
+    "regularizers measures plan train select diagnoses store report update serve verbs "
+    "integrations cli __main__"
 ).split()
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "fewtune"
 

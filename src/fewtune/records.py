@@ -11,6 +11,7 @@ from typing import Any, Literal
 __all__ = [
     "Certificate",
     "Dataset",
+    "Diagnosis",
     "Event",
     "Example",
     "Finding",
@@ -164,6 +165,40 @@ class Finding:
             "evidence": self.evidence,
             "cure": self.cure,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A fault of a run, by its name.
+
+    Attributes
+    ----------
+    name
+        Name of the fault, which is the name of its file.
+    evidence
+        One or two sentences with the figures that show it.
+    cure
+        What to do about it, as an imperative sentence.
+    rows
+        Sources of the rows concerned, where there are any.
+    holds
+        Whether the scores, or the model, cannot be trusted while it is there.
+    """
+
+    name: str
+    evidence: str
+    cure: str
+    rows: tuple[str, ...] = ()
+    holds: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return {**asdict(self), "rows": list(self.rows)}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Diagnosis:
+        """Return the diagnosis that ``as_json`` wrote."""
+        return cls(**{**record, "rows": tuple(record["rows"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from trainings import TwoParameters, TwoParameterTask, training
 
 from fewtune.checks.base import CHECKS
+from fewtune.diagnoses.base import DIAGNOSES
 from fewtune.errors import PlanError
 from fewtune.family import Configured, Family
 from fewtune.measures.base import MEASURES
@@ -25,6 +26,7 @@ from fewtune.train.monitors.base import GO, MONITORS, Advice, Evaluation, Step
 
 FAMILIES = {
     "checks": CHECKS,
+    "diagnoses": DIAGNOSES,
     "measures": MEASURES,
     "methods": METHODS,
     "monitors": MONITORS,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from fewtune.checks._rows import count, question, quote, share, sources
 from fewtune.checks.base import Check, Context
@@ -15,10 +16,21 @@ from fewtune.data.near_images import near_images
 from fewtune.data.similarity import near_matches, normalise
 from fewtune.records import Dataset, Finding
 
-__all__ = ["Leakage"]
+__all__ = ["TRAINED", "Leakage", "Leaked", "leaked"]
 
 WORTHLESS = 0.5
 """From this share of copied test rows on, the test measures memory."""
+
+TRAINED = 0.9
+"""From this share on the test file is made of training rows."""
+
+
+@dataclass(frozen=True)
+class Leaked:
+    """Test rows that also train: for each the training rows that it equals, or is nearly."""
+
+    copies: dict[int, list[int]]
+    near: dict[int, list[int]]
 
 
 class Leakage(Check):
@@ -31,22 +43,34 @@ class Leakage(Check):
         data, test = context.data, context.test
         if test is None or not len(test):
             return
-        copies = _copies(data, test)
-        if copies:
-            yield _finding("copied", copies, data, test)
-        rest = [j for j in range(len(test)) if j not in copies]
-        asked = [question(test.examples[j]) for j in rest]
-        known = [question(e) for e in data.examples]
-        near: dict[int, list[int]] = defaultdict(list)
-        images = "labelled_image" in (data.shape, test.shape)
-        if images:
-            matches = [(p.first, p.second, p.alike) for p in near_images(asked, known)]
-        else:
-            matches = near_matches(asked, known)
-        for query, row, _ in sorted(matches, key=lambda m: -m[2]):
-            near[rest[query]].append(row)
-        if near:
-            yield _finding("near", dict(sorted(near.items())), data, test)
+        found = leaked(context)
+        if found.copies:
+            yield _finding("copied", found.copies, data, test)
+        if found.near:
+            yield _finding("near", found.near, data, test)
+
+
+def leaked(context: Context) -> Leaked:
+    """Return which rows of the test file are training rows, worked out once."""
+    return context.shared("leaked", lambda: _leaked(context.data, context.test))
+
+
+def _leaked(data: Dataset, test: Dataset | None) -> Leaked:
+    if test is None or not len(test):
+        return Leaked({}, {})
+    copies = _copies(data, test)
+    rest = [j for j in range(len(test)) if j not in copies]
+    asked = [question(test.examples[j]) for j in rest]
+    known = [question(e) for e in data.examples]
+    near: dict[int, list[int]] = defaultdict(list)
+    images = "labelled_image" in (data.shape, test.shape)
+    if images:
+        matches = [(p.first, p.second, p.alike) for p in near_images(asked, known)]
+    else:
+        matches = near_matches(asked, known)
+    for query, row, _ in sorted(matches, key=lambda m: -m[2]):
+        near[rest[query]].append(row)
+    return Leaked(copies, dict(sorted(near.items())))
 
 
 def _copies(data: Dataset, test: Dataset) -> dict[int, list[int]]:

@@ -111,6 +111,8 @@ def _line(event: Any) -> None:
     """Print the few events that matter as plain lines, for logs and pipes."""
     if event.kind == "stage":
         typer.echo(f"[{event.seconds:7.1f}s] {event.values['sentence']}", err=True)
+    elif event.kind == "diagnosis":
+        typer.echo(f"[{event.seconds:7.1f}s] {event.values['sentence']}", err=True)
     elif event.kind == "monitor":
         values = event.values
         typer.echo(

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from fewtune.records import Event
 
@@ -63,6 +64,10 @@ class Progress:
             self._bar.update(self._task, completed=event.update, figures=figures)
         elif event.kind == "evaluation":
             self._validation = f", validation {values['validation_loss']:.3f}"
+        elif event.kind == "diagnosis":
+            # A quoted row may hold brackets, which are no markup.
+            clock = (f"{event.seconds:6.1f}s", "yellow")
+            self._console.print(Text.assemble(clock, f"  {values['sentence']}"))
         elif event.kind == "monitor":
             self._console.print(
                 f"[yellow]{event.seconds:6.1f}s[/yellow]  {values['monitor']} "

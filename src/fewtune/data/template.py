@@ -60,15 +60,15 @@ def with_template(tokenizer: Any, shape: Shape) -> str:
     str
         ``model`` where the tokenizer had its own, ``plain`` where one was given.
     """
-    if tokenizer.chat_template:
-        return "model"
     if tokenizer.eos_token is None:
         raise ModelError(
-            "a tokenizer with an end-of-text token, without which no answer ends",
-            "none",
+            "a tokenizer with an end token, without which no answer ends",
+            "no end token",
             getattr(tokenizer, "name_or_path", ""),
             "Set eos_token in tokenizer_config.json",
         )
+    if tokenizer.chat_template:
+        return "model"
     tokenizer.chat_template = PROMPT_FALLBACK if shape == "prompt" else CHAT_FALLBACK
     return "plain"
 

@@ -79,6 +79,7 @@ def encode_supervised(
     _fast(tokenizer)
     encoded: list[Encoded] = []
     too_long: list[str] = []
+    emptied: list[str] = []
     empty: list[str] = []
     special = tokenizer.all_special_tokens
     for example in examples:
@@ -97,7 +98,7 @@ def encode_supervised(
             ids, labels = ids[keep], labels[keep]
         # The first position has nothing before it to be predicted from.
         if all(label == IGNORED for label in labels[1:]):
-            empty.append(example.source)
+            (emptied if cut else empty).append(example.source)
         encoded.append(Encoded(tuple(ids), tuple(labels), len(taught.strip().encode()), cut))
     _refuse(
         too_long,
@@ -105,9 +106,14 @@ def encode_supervised(
         "Shorten or split them, or allow cutting with --set task.truncation=left",
     )
     _refuse(
+        emptied,
+        f"something to learn in every row after truncation to {max_length} tokens",
+        "Raise task.max_length, cut on the left (task.truncation=left) or shorten the rows",
+    )
+    _refuse(
         empty,
         "something to learn in every row",
-        "Mend or remove the rows: cutting or an empty answer left no trained token",
+        "Mend or remove the rows: an empty answer left no trained token",
     )
     return encoded
 
@@ -145,7 +151,10 @@ def encode_inputs(tokenizer: Any, texts: Sequence[str], max_length: int) -> list
     _fast(tokenizer)
     if not texts:
         return []
-    full = tokenizer(list(texts), truncation=False, add_special_tokens=True)["input_ids"]
+    # Longer ones are counted here and told by fewtune: no word of the tokenizer's own.
+    full = tokenizer(list(texts), truncation=False, add_special_tokens=True, verbose=False)[
+        "input_ids"
+    ]
     short = tokenizer(list(texts), truncation=True, max_length=max_length, add_special_tokens=True)[
         "input_ids"
     ]

@@ -178,6 +178,14 @@ class RunContents:
         """Return what was chosen: method, learning rate, regularizers, alpha, updates, reason."""
         return as_mapping(self.scores.get("chosen"))
 
+    def diagnosis(self) -> list[dict[str, Any]]:
+        """Return the faults with a name; of a run that ended early those seen before training."""
+        if self.finished:
+            found = self.scores.get("diagnosis")
+            return [as_mapping(fault) for fault in found] if isinstance(found, list) else []
+        seen = [as_mapping(e.values) for e in self.kind("diagnosis")]
+        return [{**v, "evidence": str(v.get("sentence", "")).partition(": ")[2]} for v in seen]
+
     def parts(self) -> dict[str, int]:
         """Return the number of rows of each part of the split."""
         parts = as_mapping(self.data.get("parts"))

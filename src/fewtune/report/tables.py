@@ -125,6 +125,15 @@ def _verdict(run: RunContents) -> Panel:
     for cure in verdict.get("cures") or []:
         body.append("\n→ ", style="bold")
         body.append(_plain(words.sentence(cure)))
+    held = {str(r).partition(": ")[0] for r in verdict.get("reasons") or []}
+    for fault in run.diagnosis():
+        name = words.title(str(fault.get("name")))
+        if name.lower() in held:
+            continue
+        body.append(f"\n{name}: ", style="bold yellow")
+        body.append(_plain(words.sentence(str(fault.get("evidence")))))
+        body.append("\n→ ", style="bold")
+        body.append(_plain(words.sentence(str(fault.get("cure")))))
     colour = COLOURS.get(decision, "yellow")
     return Panel(
         body,

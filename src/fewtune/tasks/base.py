@@ -52,6 +52,8 @@ class Row:
         UTF-8 bytes of the target text (generation).
     size
         What a row without tokens costs in a batch: an image, in patches of a token's cost.
+    cut
+        Tokens that did not fit and were left out.
     """
 
     example: Example
@@ -60,6 +62,7 @@ class Row:
     label: int = -1
     bytes: int = 0
     size: int = 0
+    cut: int = 0
 
     @property
     def length(self) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fewtune.data.batches import chunks
 from fewtune.data.template import prompt_text, with_template
 from fewtune.data.tokens import IGNORED, encode_supervised
-from fewtune.errors import PlanError
+from fewtune.errors import ModelError, PlanError
 from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_causal_lm, load_tokenizer
 from fewtune.records import Example, Shape
@@ -58,10 +58,23 @@ class Generation(Task):
             from fewtune.models.load import read_config
 
             config = read_config(self.source)
+            self._refuse_strange_end(config)
             self._context = int(getattr(config, "max_position_embeddings", 0) or 0)
         limit = int(self.tokenizer.model_max_length)
         known = [n for n in (self.settings.max_length, limit, self._context) if n and n < 10**6]
         return min(known, default=CONTEXT_WHERE_UNKNOWN)
+
+    def _refuse_strange_end(self, config: Any) -> None:
+        """Raise where the end token is none of the model's: its number would have no weights."""
+        known = int(getattr(config.get_text_config(), "vocab_size", 0) or 0)
+        end = int(self.tokenizer.eos_token_id)
+        if known and end >= known:
+            raise ModelError(
+                f"an end token among the {known:,} tokens of the model, or no answer ends",
+                f"no end token that it knows: {self.tokenizer.eos_token!r} is number {end:,}",
+                self.source.location,
+                "Set eos_token in tokenizer_config.json to the token that ends its texts",
+            )
 
     def load_model(self) -> nn.Module:
         """Return the language model, having tried that supervised logits can be read directly."""
@@ -82,7 +95,7 @@ class Generation(Task):
             self.tokenizer, examples, self.shape, self.max_length(), self.settings.truncation
         )
         rows = [
-            Row(example, e.ids, labels=e.labels, bytes=e.bytes)
+            Row(example, e.ids, labels=e.labels, bytes=e.bytes, cut=e.cut)
             for example, e in zip(examples, encoded, strict=True)
         ]
         longest = max((sum(label != IGNORED for label in row.labels) for row in rows), default=0)

@@ -73,7 +73,7 @@ class TextClassification(KeepsClasses):
         """Return the rows; texts longer than the model can take are cut on the right."""
         encoded = encode_inputs(self.tokenizer, [e.input for e in examples], self.max_length())
         rows = [
-            Row(example, e.ids, label=label_number(example, self._number))
+            Row(example, e.ids, label=label_number(example, self._number), cut=e.cut)
             for example, e in zip(examples, encoded, strict=True)
         ]
         self.remember(rows)

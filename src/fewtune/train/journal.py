@@ -101,6 +101,14 @@ class Journal:
         last: dict[str, Any] = json.loads(kept[-1]) if kept else {}
         return last
 
+    def events(self) -> list[Event]:
+        """Return every event so far, those of earlier sittings included."""
+        if self.path is None:
+            return []
+        # Only newlines end a line: a quoted row may hold other separators, such as U+2028.
+        lines = self.path.read_bytes().split(b"\n")
+        return [Event(**json.loads(line)) for line in lines if line]
+
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:

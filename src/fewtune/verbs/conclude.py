@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from fewtune.diagnoses.base import Case, told
 from fewtune.environment import give_back_memory
 from fewtune.errors import TrainingStopped
 from fewtune.measures.base import Evidence, score_all, silences
 from fewtune.measures.over_memorization import alarm
+from fewtune.methods.base import METHODS
 from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
 from fewtune.select.candidates import held_by
 from fewtune.select.contest import contest
-from fewtune.select.guards import guards
+from fewtune.select.counter import counter_trial
+from fewtune.select.guards import Guard, guards
 from fewtune.select.material import Material
 from fewtune.select.refit import finish
 from fewtune.select.seeds import spread
@@ -26,15 +30,23 @@ from fewtune.store.runs import RunFolder
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.verbs import observe
 from fewtune.verbs.calibrated import calibrated
+from fewtune.verbs.checked import tell
 from fewtune.verbs.result import load_model, write_model
 
 __all__ = ["conclude"]
 
 
 def conclude(
-    material: Material, folder: RunFolder, parameters: int, memory: Callable[[], dict[str, Any]]
+    material: Material,
+    folder: RunFolder,
+    parameters: int,
+    memory: Callable[[], dict[str, Any]],
+    case: Case,
 ) -> None:
-    """Do what the plan says and write everything into the run folder."""
+    """Do what the plan says and write everything into the run folder.
+
+    ``case`` is what is known before training.
+    """
     journal, stages = material.journal, _Clock(material)
     stages.begin("controls", "measuring what tuning has to beat")
     with material.pace.part("controls"):
@@ -60,6 +72,7 @@ def conclude(
             for trial in trials
         ],
     )
+    counter = counter_trial(material, trials, _rates(material, parameters))
     parts = observe.gap(material, chosen)
     with material.pace.part("measure"):
         made = calibrated(material, chosen, finish(material, chosen))
@@ -69,6 +82,17 @@ def conclude(
         # What is left is measured and written once. Nothing below trains: processes part here.
         return
     samples = observe.samples(material, chosen)
+    diagnosis = tell(
+        replace(
+            case,
+            trials=trials,
+            counter=counter,
+            outcomes=outcomes,
+            controls=judged,
+            ended=[bool(answer["ended"]) for answer in samples.values()],
+        ),
+        journal,
+    )
     stages.begin("observe", "looking for what else has changed")
     evidence = observe.of_run(material, chosen, made, parts, judged, samples)
     scores = score_all(evidence)
@@ -76,7 +100,7 @@ def conclude(
     paired = {k: material.headline.difference(outcomes, v) for k, v in rivals.items()}
     with folder.fresh("model") as fresh:
         write_model(fresh, material, chosen, made.calibration)
-    watched = guards(
+    watched = [Guard(True, *told(d)) for d in diagnosis if d.holds] + guards(
         scores,
         material.plan.budget,
         alarm=alarm(evidence, scores),
@@ -95,6 +119,7 @@ def conclude(
             "task": material.task.name,
             "headline": material.task.headline,
             "verdict": verdict.as_json(),
+            "diagnosis": [found.as_json() for found in diagnosis],
             "scores": _json(scores),
             "silences": silences(evidence),
             "controls": {k: _json(score_all(_alone(material, k, v))) for k, v in judged.items()},
@@ -122,6 +147,12 @@ def conclude(
     html.write(folder.path)
     card.write(folder.path)
     shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
+
+
+def _rates(material: Material, parameters: int) -> tuple[float, float, float]:
+    """Return a low, a usual and a high rate of the plan's method."""
+    part = material.plan.method
+    return METHODS.load(part.name)(part.options).rates(parameters, material.task.name)
 
 
 class _Clock:

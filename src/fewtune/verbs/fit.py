@@ -5,22 +5,18 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fewtune.checks.base import Context
-from fewtune.checks.run import Report as CheckReport
-from fewtune.checks.run import run as run_checks
-from fewtune.environment import describe
-from fewtune.errors import DataError, FewtuneError, RunError
+from fewtune.errors import FewtuneError, RunError
 from fewtune.models.load import fingerprint
 from fewtune.plan.memory import in_words
 from fewtune.plan.plan import Effort, Plan
-from fewtune.records import Dataset
 from fewtune.select.material import Material
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.train.journal import Journal, Listener
+from fewtune.verbs.checked import checked, fingerprint_of, tell
 from fewtune.verbs.conclude import conclude
 from fewtune.verbs.foreseen import foresee, refuse_if_unfitting
 from fewtune.verbs.prepare import Prepared, prepare
@@ -105,14 +101,16 @@ def fit(
     journal = Journal(folder.path / "journal.jsonl" if together.first else None)
     journal.listeners += listeners if together.first else ()
     try:
-        together.by_first(lambda: _checked(folder, prepared, journal))
+        case = together.by_first(lambda: checked(folder, prepared, journal))
         material = together.everywhere(
             lambda: material_of(prepared, folder.path, journal, together.accelerator)
         )
+        case = replace(case, material=material)
+        together.by_first(lambda: tell(case, journal))
         foreseen = together.by_first(lambda: _foreseen(prepared, material))
         together.everywhere(lambda: tell_time(material))
         together.everywhere(
-            lambda: conclude(material, folder, prepared.parameters, lambda: _memory(foreseen))
+            lambda: conclude(material, folder, prepared.parameters, lambda: _memory(foreseen), case)
         )
     except FewtuneError as error:
         # Bad input found late leaves nothing behind, so the same command works once it is mended.
@@ -154,38 +152,9 @@ def _new_folder(data: Path) -> Path:
     return Path("runs") / f"{stem}-{number}"
 
 
-def _checked(folder: RunFolder, prepared: Prepared, journal: Journal) -> None:
-    """Run the fast checks; an error among them ends the fit before anything is spent."""
-    journal.write("stage", name="check", sentence=f"checking {len(prepared.data)} rows")
-    report = run_checks(Context(prepared.data, prepared.test), include_slow=False)
-    blocking = [f for f in report.findings if f.severity == "error"]
-    if blocking:
-        first = blocking[0]
-        more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
-        raise DataError(
-            "data without blocking findings",
-            f"{first.check}: {first.evidence.rstrip('.')}{more}",
-            ", ".join(first.rows[:5]),
-            f"{first.cure.rstrip('.')}; see fewtune check {prepared.data.name}",
-        )
-    _describe(folder, prepared, report)
-
-
-def _part(prepared: Prepared, name: str) -> list[str]:
-    if name == "test" and prepared.test is not None:
-        return [e.source for e in prepared.test]
-    return [prepared.data[i].source for i in getattr(prepared.split, name)]
-
-
-def _fingerprint(rows: Dataset) -> str:
-    import hashlib
-
-    return hashlib.sha256("".join(e.fingerprint for e in rows).encode()).hexdigest()[:16]
-
-
 def _note_data(folder: RunFolder, prepared: Prepared, resume: bool) -> None:
     """Write the plan, or see that a resumed run is given the same data and model as before."""
-    facts = {"data": _fingerprint(prepared.data), "model": fingerprint(prepared.source)}
+    facts = {"data": fingerprint_of(prepared.data), "model": fingerprint(prepared.source)}
     if not resume:
         folder.write_text(PLAN, prepared.plan.to_yaml())
         folder.write_json("inputs.json", facts)
@@ -199,30 +168,6 @@ def _note_data(folder: RunFolder, prepared: Prepared, resume: bool) -> None:
                 str(folder.path),
                 f"Give the same {what}, or begin a new run with -o",
             )
-
-
-def _describe(folder: RunFolder, prepared: Prepared, report: CheckReport) -> None:
-    data, parts = prepared.data, ("train", "validation", "test")
-    folder.write_json("environment.json", describe(prepared.plan.seed))
-    folder.write_json(
-        "data.json",
-        {
-            "name": data.name,
-            "shape": data.shape,
-            "rows": len(data),
-            "fingerprint": _fingerprint(data),
-            "columns": dict(data.columns),
-            "labels": list(data.labels),
-            "notes": list(data.notes),
-            "known": [
-                data[i].fingerprint for i in (*prepared.split.train, *prepared.split.validation)
-            ],
-            "parts": {name: _part(prepared, name) for name in parts},
-            "test_file": prepared.plan.data.test or None,
-            "certificate": asdict(prepared.split.certificate),
-            "findings": [finding.as_json() for finding in report.findings],
-        },
-    )
 
 
 def _foreseen(prepared: Prepared, material: Material) -> int | None:

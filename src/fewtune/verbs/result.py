@@ -16,7 +16,7 @@ from fewtune.measures.calibration import Calibration, likely
 from fewtune.methods.base import METHODS
 from fewtune.models.load import Source, fingerprint, resolve
 from fewtune.plan.plan import Plan, read
-from fewtune.records import Example, Score, Verdict
+from fewtune.records import Diagnosis, Example, Score, Verdict
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.store.runs import PLAN, RunFolder
@@ -79,6 +79,8 @@ class Run:
         Method, learning rate, regularizers and alpha of the chosen model.
     seconds
         What the fit took.
+    diagnosis
+        Faults of the run that have a name, each with its evidence and its cure.
     """
 
     path: Path
@@ -87,6 +89,7 @@ class Run:
     controls: dict[str, dict[str, Score]]
     chosen: dict[str, Any]
     seconds: float
+    diagnosis: tuple[Diagnosis, ...] = ()
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -184,6 +187,7 @@ class Run:
         return {
             "run": str(self.path),
             "verdict": {"decision": self.verdict.decision, "reasons": list(self.verdict.reasons)},
+            "diagnosis": [found.as_json() for found in self.diagnosis],
             "scores": short(self.scores),
             "controls": {name: short(scores) for name, scores in self.controls.items()},
             "chosen": self.chosen,
@@ -224,6 +228,7 @@ def open_run(path: str | Path) -> Run:
         },
         chosen=found["chosen"],
         seconds=found["seconds"],
+        diagnosis=tuple(map(Diagnosis.from_json, found.get("diagnosis", ()))),
     )
 
 

@@ -1,0 +1,49 @@
+"""Repeated row: one row stands in the data many times and is trained as often."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+
+from fewtune.checks._rows import question, quote, share
+from fewtune.checks.exact_duplicates import content, image_digests
+from fewtune.data.similarity import normalise
+from fewtune.diagnoses.base import Case, Diagnoser
+from fewtune.records import Dataset, Diagnosis, Example
+
+__all__ = ["RepeatedRow"]
+
+MANY = 10
+"""Copies of a row: ten make it some thousand times likelier to be regenerated (2202.06539)."""
+
+LARGE = 0.02
+"""Share of the rows that they must be: in a large file short answers recur by themselves."""
+
+
+class RepeatedRow(Diagnoser):
+    """Counts rows that are equal but for case and punctuation."""
+
+    def examine(self, case: Case) -> Iterable[Diagnosis]:
+        """Return the row that stands most often, with every place where it stands."""
+        data = case.context.data
+        images = image_digests(data) if data.shape == "labelled_image" else {}
+        places: dict[Hashable, list[int]] = defaultdict(list)
+        for index, example in enumerate(data):
+            places[_key(example, data, images)].append(index)
+        rows = max(places.values(), key=len)
+        if len(rows) < max(MANY, LARGE * len(data)):
+            return
+        first = data[rows[0]]
+        yield self.named(
+            f"{quote(question(first))} ({first.source}) stands {len(rows)} times, "
+            f"{share(len(rows), len(data))} of the rows: every epoch trains it as often.",
+            "Leave the copies out: fewtune check DATA --write CLEAN",
+            [data[row].source for row in rows],
+        )
+
+
+def _key(example: Example, data: Dataset, images: dict[str, str]) -> Hashable:
+    if images or data.shape == "labelled_image":
+        return content(example, images)
+    words = normalise(example.text())
+    return (words, example.target) if words and data.labels else words or content(example, images)
