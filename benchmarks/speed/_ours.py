@@ -1,6 +1,6 @@
 """fewtune's side of the races: one training in this process; the last line printed is its figures.
 
-python -m benchmarks.speed._ours generation MODEL ROWS METHOD BATCH EPOCHS [cached]
+python -m benchmarks.speed._ours generation MODEL ROWS METHOD BATCH EPOCHS [cached|""] [TOKENS]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from fewtune.environment import bf16_is_native, seed_everything
 from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
 from fewtune.plan.plan import TrainingPlan, counts
+from fewtune.plan.rules import CACHED_TOKENS
 from fewtune.tasks.base import TASKS, TaskSettings
 from fewtune.train.journal import Journal
 from fewtune.train.loop import train
@@ -28,7 +29,14 @@ from fewtune.train.trunk import cached_trunk
 
 
 def main(
-    task_name: str, model: str, rows: str, method: str, batch: str, epochs: str, cache: str = ""
+    task_name: str,
+    model: str,
+    rows: str,
+    method: str,
+    batch: str,
+    epochs: str,
+    cache: str = "",
+    tokens: str = "",
 ) -> None:
     """Train and print seconds, of filling the cache apart, and the mean loss of the last epoch."""
     data = load(rows)
@@ -41,8 +49,9 @@ def main(
     prepared = chosen.prepare(task.load_model(), task)
     updates = -(-len(known) // int(batch)) * int(epochs)
     plan = TrainingPlan(
-        learning_rate=1e-4, updates=updates, batch_size=int(batch), evaluations=1, warmup=0.0
-    )
+        learning_rate=1e-4, updates=updates, batch_size=int(batch), evaluations=1, warmup=0.0,
+        tokens_per_batch=int(tokens or CACHED_TOKENS),
+    )  # fmt: skip
     losses: list[float] = []
     journal = Journal(None)
     journal.listeners.append(
@@ -58,14 +67,15 @@ def main(
         began = time.monotonic()
         cached = cached_trunk(prepared, task, known, journal, "race", Path(folder))
         with cached if cache else nullcontext():
-            filled = time.monotonic()
+            filled, busy = time.monotonic(), time.process_time()
             train(run)
-            ended = time.monotonic()
+            ended, busy = time.monotonic(), time.process_time() - busy
     last = losses[-(updates // int(epochs)) :]
     print(
         json.dumps(
             {
                 "seconds": ended - filled,
+                "cpu_seconds": busy,
                 "fill_seconds": filled - began,
                 "updates": updates,
                 "loss": sum(last) / len(last),

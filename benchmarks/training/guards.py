@@ -247,7 +247,8 @@ def main() -> None:
             material = Material(seed, Path(folder), wanted.facts)
             for name in missing:
                 row = cell(material, name, wanted.facts)
-                results.append(row)
+                # Read again: another call may have kept other cells in the meantime.
+                results = [*kept(wanted.facts), row]
                 figures = "  ".join(f"{part} {row[part]['value']:.3f}" for part in PARTS)
                 print(f"{seed} {name:18} {figures}  {row['cpu_seconds']:.0f} s", flush=True)
                 save(NAME + ("_facts" if wanted.facts else ""), results)

@@ -238,7 +238,8 @@ def main() -> None:
                         row |= trained(case, method, wanted.seed, Path(folder))
                 except FewtuneError as error:
                     row["refused"] = str(error)
-            results.append(row)
+            # Read again: another call may have kept other cells in the meantime.
+            results = [*kept(), row]
             save(NAME, results)
             show(row)
     print("\nall cells")

@@ -33,6 +33,7 @@ class Adapter(Method):
     """
 
     Options = AdapterOptions
+    keeps_base = True
     rate_factor = 10.0
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from fewtune.data.batches import Balanced, Order
@@ -64,6 +65,8 @@ class Method(Configured, ABC):
     solves_after: ClassVar[bool] = False
     """Whether it trains a classifier's states alone: a solver fits the head on them afterwards, and
     the last weights are kept, since a head tells what they are worth only then."""
+    keeps_base: ClassVar[bool] = False
+    """Whether it writes to no weight of the base, so that base and tuned may share them."""
     compares: ClassVar[bool] = False
     """Whether the loss of a row depends on the other rows of its update."""
 
@@ -123,13 +126,21 @@ class Method(Configured, ABC):
 METHODS: Family[Method] = Family("fewtune.methods", Method, "method", not_members=["probe"])
 
 
-def trained_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return copies of the parameters that train, by name."""
-    return {
-        name: parameter.detach().clone()
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
+def trained_state(model: nn.Module, base: nn.Module | None = None) -> dict[str, Tensor]:
+    """Return the values of the parameters that train, by name.
+
+    They are copies, but for those that ``base`` has under the same name and that are still the
+    same: these are the base's own, so that no third copy of a large model is held.
+    """
+    known = dict(base.named_parameters()) if base is not None and base is not model else {}
+    found = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            same = name in known and known[name] is not parameter
+            same = same and known[name].shape == parameter.shape
+            same = same and torch.equal(known[name], parameter)
+            found[name] = known[name].detach() if same else parameter.detach().clone()
+    return found
 
 
 def own_head(model: Any) -> nn.Module:

@@ -26,6 +26,7 @@ class Head(Method):
     """
 
     solves = frozenset({"text_classification", "image_classification"})
+    keeps_base = True
     rate_factor = 10.0
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:

@@ -41,6 +41,7 @@ class Lora(Method):
     """
 
     Options = LoraOptions
+    keeps_base = True
     rate_factor = 10.0
 
     def unfit(self, task: str) -> str:

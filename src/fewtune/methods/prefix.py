@@ -32,6 +32,7 @@ class Prefix(Method):
 
     Options = PrefixOptions
     tasks = frozenset({"generation", "text_classification"})
+    keeps_base = True
     rate_factor = 30.0
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from fewtune.errors import ModelError
 from fewtune.models.bottleneck import Bottleneck
+from fewtune.models.low_rank import hasten
 from fewtune.models.prefix import Prefix, flat
 
 __all__ = [
@@ -97,7 +98,14 @@ def add_lora(
         parameter.requires_grad_("lora_" in name)
     if not dora:
         _leave_inputs(model)
+        _hasten(model)
     return config
+
+
+def _hasten(model: nn.Module) -> None:
+    from peft.tuners.lora.layer import Linear
+
+    hasten(model, Linear)
 
 
 def _leave_inputs(model: nn.Module) -> None:
@@ -176,6 +184,7 @@ def load_lora(model: nn.Module, folder: Path) -> Any:
     state = load_file(folder / FILE)
     named = {name.removeprefix(PREFIX): value for name, value in state.items()}
     set_peft_model_state_dict(model, named)
+    _hasten(model)
     return config
 
 

@@ -23,10 +23,13 @@ from fewtune.regularizers.base import REGULARIZERS, Regularizer
 
 __all__ = ["Estimate", "computes_in_bf16", "estimate", "in_words", "refuse_unfitting", "size"]
 
-LIBRARIES = 475_000_000
+LIBRARIES = 485_000_000
 """Bytes of main memory that Python, torch, transformers and scikit-learn hold once a fit has used
 them (torch 2.13 on Linux; what is in use of their code counts). On a GPU they are not in its
 memory."""
+
+PLOTS = 30_000_000
+"""What drawing the report takes beside, when all but the tuned model is gone."""
 
 TRUNK_IN_MEMORY = 1 << 30
 """States of a trunk beyond these go to a file; see ``train.trunk``."""
@@ -118,9 +121,14 @@ def estimate(
     found = []
     for part in (plan.method, *rungs):
         held = passes(config, part.name, part.options, work, bf16=bf16, flash=on_gpu)
-        solved = work.task in METHODS.load(part.name).solves
+        method = METHODS.load(part.name)
         kept = _kept_answers(plan, work, getattr(config, "vocab_size", 0) or work.classes)
-        moments = _solving(held) if solved else _training(held, plan, processes, kept)
+        if work.task in method.solves:
+            moments = _solving(held)
+        else:
+            shared = method.keeps_base and not plan.task.keep_classes
+            moments = _training(held, plan, processes, kept, shared)
+        moments["reporting"] = {"weights": held.model, "plots": 0 if on_gpu else PLOTS}
         for moment, parts in moments.items():
             libraries = {} if on_gpu else {"libraries": LIBRARIES}
             parts = {k: v for k, v in (libraries | parts).items() if v}
@@ -161,36 +169,41 @@ def _kept_answers(plan: Plan, work: Work, classes: int) -> int:
     return kept if kept <= found.options.memory * 2**20 else 0
 
 
-def _training(held: Passes, plan: Plan, processes: int, kept: int) -> dict[str, dict[str, int]]:
-    """Return what a candidate that is trained holds, by moment; ``kept`` are the base's answers."""
+def _training(
+    held: Passes, plan: Plan, processes: int, kept: int, shared: bool
+) -> dict[str, dict[str, int]]:
+    """Return what a candidate that is trained holds, by moment.
+
+    Parameters
+    ----------
+    kept
+        Bytes of the base's answers that are kept.
+    shared
+        Whether the base's weights are the model's own too; else the model has others, and what
+        trains starts as the base's, which serve as the copy of the start.
+    """
     trained = held.trainable
     copies = sum(part.name in GUARDS for part in plan.regularizers)
-    # Candidates of one round stay loaded until it is over.
-    raced = len(plan.select.rates) + len(plan.select.guards)
-    learning = {
-        "base": held.base,
-        "weights": held.model * (1 + raced),
-        # Several processes gather gradients in buckets of the same size.
-        "gradients": trained * (2 if processes > 1 else 1),
+    weights = {"base": held.base, "weights": held.model - (held.base if shared else 0)}
+    learning = weights | {
         "optimizer": 2 * trained,
+        "snapshots": trained * (2 if shared else 1),
         "trunk": min(held.trunk, TRUNK_IN_MEMORY),
         "guards": copies * trained + kept,
     }
-    # The start and the best so far are kept; while a better one is copied, the old is still there.
-    moments = {
-        "training": learning | {"snapshots": 2 * trained, "activations": held.update},
-        "measuring": learning | {"snapshots": 3 * trained, "activations": held.measured},
-        "answering": {
-            "base": held.base,
-            "weights": held.model,
-            "snapshots": trained,
-            "answers": held.answers,
-        },
+    # Several processes gather gradients in buckets of the same size.
+    gradients = trained * (2 if processes > 1 else 1)
+    training = learning | {"gradients": gradients, "activations": held.update}
+    # Other seeds and shares of the rows are trained beside the chosen model.
+    again = plan.select.seeds > 1 or plan.select.value_curve
+    return {
+        "training": training,
+        "training again": training | {"weights": (2 if again else 1) * weights["weights"]},
+        "measuring": learning | {"activations": held.measured},
+        "answering": weights | {"answers": held.answers},
+        # The gradient of a step uphill, and the weights as they were before it.
+        "observing": weights | {"gradients": 2 * trained, "activations": held.update},
     }
-    if plan.select.refit:
-        again_trained = learning | {"weights": 2 * held.model}
-        moments["refitting"] = again_trained | {"snapshots": trained, "activations": held.update}
-    return moments
 
 
 def size(count: float) -> str:

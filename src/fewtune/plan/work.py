@@ -79,6 +79,7 @@ def work_of(
     training: TrainingPlan,
     *,
     budget: int,
+    answer_budget: int = 0,
     samples: int = 0,
     new_tokens: int = 0,
     pixels: tuple[int, int] = (0, 0),
@@ -93,6 +94,8 @@ def work_of(
         Rows of an update, and the tokens that are computed at once.
     budget
         Tokens computed at once while measuring.
+    answer_budget
+        Generation: tokens answered at once, those to come included.
     samples, new_tokens
         Generation: how many test rows are answered, and how long an answer may get.
     pixels
@@ -102,7 +105,7 @@ def work_of(
     answers = None
     if samples and new_tokens and test:
         wide = sorted((row.length + new_tokens for row in test), reverse=True)[:samples]
-        rows = max(1, min(len(wide), budget // wide[0]))
+        rows = max(1, min(len(wide), answer_budget // wide[0]))
         answers = Size(rows, wide[0], rows)
     return Work(
         task=task,

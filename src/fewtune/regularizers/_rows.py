@@ -202,7 +202,7 @@ def _draw_all(
     drawn: list[list[int]] = [[] for _ in prompts]
     generator = torch.Generator().manual_seed(run.seed)
     ends = torch.tensor(task.end_ids)
-    most = max(1, task.budget(run.model) // length)
+    most = max(1, task.answer_budget(run.model) // length)
     with at_base(run), inference(run.model), task.autocast():
         for size in sorted({len(prompt) for prompt in prompts}):
             places = [i for i, prompt in enumerate(prompts) if len(prompt) == size]

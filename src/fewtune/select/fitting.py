@@ -33,7 +33,7 @@ def prepared_model(
     ``training.head_first`` says otherwise.
     """
     method = METHODS.load(candidate.method.name)(candidate.method.options)
-    model = material.task.load_model()
+    model = material.to_tune(method.keeps_base)
     seed_everything(material.plan.seed)
     if head is not None and hasattr(model, "head") and candidate.training.head_first is not False:
         install(model, head)
@@ -81,6 +81,7 @@ def training_of(
         regularizers=[REGULARIZERS.load(r.name)(r.options) for r in candidate.regularizers],
         monitors=[MONITORS.load(m.name)(m.options) for m in plan.monitors],
         validation=validation,
+        base=material.base(),
         **(more or {}),
     )
 

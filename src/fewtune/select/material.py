@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from fewtune.augmentations.base import Tools
 from fewtune.augmentations.run import augment, build
 from fewtune.measures.base import RowMeasure, row_measure
 from fewtune.methods.probe import MOST_FOR_CHOICE, Fitted, States, fit
+from fewtune.models.twin import twin
 from fewtune.plan.plan import Plan
 from fewtune.records import Dataset
 from fewtune.select.pace import Pace
@@ -82,6 +84,28 @@ class Material:
     def base(self) -> nn.Module:
         """Return the base model, loaded once; whoever changes it must put it back."""
         return self.once("base", lambda: self.task.load_model().to(self.accelerator.device))
+
+    def to_tune(self, shared: bool) -> nn.Module:
+        """Return a base model to tune.
+
+        Parameters
+        ----------
+        shared
+            Whether nothing will write to the weights of the base: they are those of ``base`` then.
+        """
+        if not shared or self.plan.task.keep_classes:
+            return self.task.load_model()
+        model: Any = twin(self.base())
+        if hasattr(model, "head"):
+            model.head = copy.deepcopy(model.head)
+            for parameter in model.head.parameters():
+                nn.init.zeros_(parameter)
+        found: nn.Module = model
+        return found
+
+    def forget_base(self) -> None:
+        """Let the base go: nothing is compared with it any more."""
+        self._kept.pop("base", None)
 
     def states(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the base's frozen states of the known rows and of the test rows."""

@@ -67,6 +67,8 @@ def _round(
         with material.pace.part(part):
             short = candidate.shortened(SHARES[number - 1], LEAST_UPDATES)
             trials.append(try_out(material, short))
+        # Its figures decide; its model would lie beside those of all the others.
+        trials[-1].model = material.base()
         tried.append(candidate)
     return tried, trials
 

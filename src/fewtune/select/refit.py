@@ -40,6 +40,8 @@ def finish(material: Material, chosen: Trial) -> Outcomes:
         install(chosen.model, chosen.head)
         return controls.from_states(material, chosen.head, material.states()[1], material.test)
     if material.plan.select.refit and chosen.updates:
+        # What the trial trained is not asked again: it would lie beside what is trained now.
+        chosen.model = material.base()
         chosen.method, chosen.model = again(material, chosen)
     return material.task.outcomes(chosen.model, material.test)
 

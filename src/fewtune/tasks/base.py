@@ -221,8 +221,12 @@ class Task(ABC):
         )
 
     def budget(self, model: nn.Module) -> int:
-        """Return how many tokens a batch may hold while measuring."""
-        return 8192 if next(model.parameters()).device.type == "cpu" else 65536
+        """Return how many tokens a batch may hold while measuring.
+
+        On a processor few at once are faster than many: what a layer makes of them stays in the
+        cache (``benchmarks/speed/measuring.py``).
+        """
+        return 1024 if next(model.parameters()).device.type == "cpu" else 65536
 
     def outcomes(self, model: nn.Module, rows: Sequence[Row]) -> Outcomes:
         """Return what ``model`` does on ``rows``; its mode and the random state stay as they are.

@@ -48,7 +48,7 @@ def train(run: Training) -> Training:
     """
     owner = _owner(run.regularizers)
     run.model.to(run.device).train()
-    run.start = trained_state(run.model)
+    run.start = trained_state(run.model, run.base)
     run.optimizer = adamw(run.model, run.plan)
     run.forward, run.optimizer = run.accelerator.prepare(
         Forward(run.model, run.task, run.method), run.optimizer
@@ -94,6 +94,7 @@ def train(run: Training) -> Training:
     # It keeps all that it has ever prepared: the optimizer's state of every candidate.
     run.accelerator.free_memory()
     run.optimizer.zero_grad(set_to_none=True)
+    run.optimizer.state.clear()
     give_back_memory()
     return run
 
@@ -115,6 +116,8 @@ def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluatio
 
     The start is always kept: where no later weights are allowed, nothing was tuned.
     """
+    # Gradients have done their work; the next update makes its own.
+    run.optimizer.zero_grad(set_to_none=True)
     give_back_memory()
     found = evaluate(run.update)
     figures = [monitor.figures(run) for monitor in run.monitors]
@@ -129,7 +132,7 @@ def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluatio
     if before is None or (allowed and (better or run.method.solves_after)):
         found = replace(found, best=True)
         run.best_evaluation = found
-        run.best = run.weights()
+        run.keep_best()
     run.evaluations.append(found)
     run.journal.write(
         "evaluation",

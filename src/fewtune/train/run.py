@@ -56,6 +56,8 @@ class Training:
     asked
         Rows whose prompts the base's samples answer, where not ``rows``: a refit takes those of its
         trial, so that nothing is drawn twice.
+    base
+        The base where it is loaded beside: what trains and starts as it needs no copy of its start.
     stop_at
         Update after which the training ends, if before the end of its schedule.
     folder
@@ -88,6 +90,7 @@ class Training:
     monitors: Sequence[Monitor] = ()
     validation: Sequence[Row] = ()
     asked: Sequence[Row] = ()
+    base: nn.Module | None = None
     stop_at: int = 0
 
     update: int = 0
@@ -125,9 +128,27 @@ class Training:
         parameters = dict(self.model.named_parameters())
         return {name: parameters[name].detach().clone() for name in self.start}
 
+    def keep_best(self) -> None:
+        """Keep the present weights as the best so far, in the place of those that were.
+
+        Before the first update they are the start, of which one copy is enough.
+        """
+        if not self.update:
+            self.best = self.start
+        elif not self.best or self.best is self.start:
+            self.best = self.weights()
+        else:
+            parameters = dict(self.model.named_parameters())
+            for name, value in self.best.items():
+                value.copy_(parameters[name].detach())
+
     def clip(self) -> float:
         """Clip the gradient as planned; return its norm before, over all trainable parameters."""
         trainable = [p for p in self.model.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in trainable if p.grad is not None])
         most = self.plan.clip or float("inf")
-        self.gradient_norm = float(nn.utils.clip_grad_norm_(trainable, most))
+        # torch would multiply every gradient by one where the norm is small enough.
+        if not most / (float(norm) + 1e-6) >= 1.0:
+            nn.utils.clip_grads_with_norm_(trainable, most, norm)
+        self.gradient_norm = float(norm)
         return self.gradient_norm

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from fewtune.select.guards import Guard, guards
 from fewtune.select.material import Material
 from fewtune.select.refit import finish
 from fewtune.select.seeds import spread
-from fewtune.select.trials import choose
+from fewtune.select.trials import Trial, choose
 from fewtune.select.verdict import decide
 from fewtune.select.worth import worth
 from fewtune.store.runs import RunFolder
@@ -73,6 +73,7 @@ def conclude(
         ],
     )
     counter = counter_trial(material, trials, _rates(material, parameters))
+    _let_go(material, trials, chosen)
     parts = observe.gap(material, chosen)
     with material.pace.part("measure"):
         made = calibrated(material, chosen, finish(material, chosen))
@@ -93,11 +94,13 @@ def conclude(
         ),
         journal,
     )
+    del trials
     stages.begin("observe", "looking for what else has changed")
     evidence = observe.of_run(material, chosen, made, parts, judged, samples)
     scores = score_all(evidence)
     rivals = {k: v for k, v in judged.items() if not (k == "frozen" and chosen.head is not None)}
     paired = {k: material.headline.difference(outcomes, v) for k, v in rivals.items()}
+    material.forget_base()
     with folder.fresh("model") as fresh:
         write_model(fresh, material, chosen, made.calibration)
     watched = [Guard(True, *told(d)) for d in diagnosis if d.holds] + guards(
@@ -153,6 +156,13 @@ def _rates(material: Material, parameters: int) -> tuple[float, float, float]:
     """Return a low, a usual and a high rate of the plan's method."""
     part = material.plan.method
     return METHODS.load(part.name)(part.options).rates(parameters, material.task.name)
+
+
+def _let_go(material: Material, trials: Sequence[Trial], chosen: Trial) -> None:
+    """Let go of the other trials' models, which would lie beside the chosen one to the end."""
+    for trial in trials:
+        if trial is not chosen:
+            trial.model = material.base()
 
 
 class _Clock:

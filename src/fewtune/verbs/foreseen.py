@@ -14,6 +14,7 @@ from fewtune.plan.memory import Estimate, computes_in_bf16, estimate, refuse_unf
 from fewtune.plan.work import Work, work_of
 from fewtune.records import Example
 from fewtune.tasks.base import TASKS, Row, Task
+from fewtune.tasks.generation import Generation
 from fewtune.verbs.prepare import Prepared
 
 __all__ = ["foresee", "foresee_plan", "free_for_fit", "refuse_if_unfitting", "task_of"]
@@ -91,6 +92,7 @@ def _work(prepared: Prepared, task: Task, known: Sequence[Row], test: Sequence[R
         test,
         plan.training,
         budget=task.budget(place),
+        answer_budget=task.answer_budget(place) if isinstance(task, Generation) else 0,
         samples=plan.select.samples if task.name == "generation" else 0,
         new_tokens=int(getattr(task, "max_new_tokens", 0)),
         pixels=pixels,

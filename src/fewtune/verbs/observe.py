@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from torch import nn
 
+from fewtune.environment import give_back_memory
 from fewtune.measures.base import Evidence
 from fewtune.measures.observe.generation import most_for, observe_generation
 from fewtune.measures.observe.neighbours import observe_neighbours
@@ -99,6 +100,7 @@ def of_run(
         trained=material.known,
         seed=material.plan.seed,
         moved=chosen.head is None,
+        at_once=chosen.candidate.training.batch_size,
         own=load_probes(material.plan.measure.probes) if material.plan.measure.probes else None,
     )
     return Evidence(
@@ -137,6 +139,7 @@ def changes(
     trained: Sequence[Row] = (),
     seed: int = 0,
     moved: bool = True,
+    at_once: int = 8,
     own: OwnProbes | None = None,
 ) -> dict[str, Any]:
     """Return the fields of ``Evidence`` that need both models, or the tuned one again.
@@ -153,12 +156,16 @@ def changes(
         Of perturbations and of what is drawn.
     moved
         Whether anything below the head has changed: else neighbours and surface are the base's.
+    at_once
+        Most rows whose gradient is computed at once.
     own
         The user's own probes and passages, in place of the built-in ones of their sort.
     """
     found: dict[str, Any] = {"perturbed": observe_perturbed(tuned, task, test, seed=seed)}
     if moved and trained and any(p.requires_grad for p in tuned.parameters()):
-        found["rises"] = observe_rises(tuned, task, trained, seed=seed)
+        give_back_memory()
+        found["rises"] = observe_rises(tuned, task, trained, at_once=at_once, seed=seed)
+        give_back_memory()
     if task.name == "generation":
         on_processor = next(tuned.parameters()).device.type == "cpu"
         most = most_for(sum(p.numel() for p in base.parameters()), accelerated=not on_processor)

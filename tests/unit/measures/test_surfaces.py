@@ -31,6 +31,14 @@ class TestSharpness:
         [rise] = observe_rises(TwoParameters(2.0, 0.0), TASK, rows, rho=0.1)
         assert rise == pytest.approx(softplus(2.2) - softplus(2.0), rel=1e-5)
 
+    def test_cut_into_pieces_it_is_the_same(self):
+        """Rows of two classes: the gradient is that of all together, however few are at once."""
+        rows = TASK.rows((1, 0, 0), (2, 1, 1), (0, 3, 0), (1, 1, 1), (-1, 2, 0))
+        whole = observe_rises(TwoParameters(0.5, -1.0), TASK, rows, rho=0.1)
+        for at_once in (1, 2, 3):
+            cut = observe_rises(TwoParameters(0.5, -1.0), TASK, rows, rho=0.1, at_once=at_once)
+            assert cut == pytest.approx(whole, rel=1e-5)
+
     def test_only_what_trains_moves(self):
         """The gradient has both directions; with the head frozen nothing else counts."""
 

@@ -152,9 +152,10 @@ def plan(causal_lm) -> Plan:
     )
 
 
-def foreseen(plan: Plan, work: Work) -> Estimate:
+def foreseen(plan: Plan, work: Work, device: str = "cuda") -> Estimate:
+    """On a GPU: there are no libraries, and drawing a report takes nothing beside a tiny model."""
     config = AutoConfig.from_pretrained(plan.model)
-    return estimate(config, plan, work, parameters=10_000, device="cpu")
+    return estimate(config, plan, work, parameters=10_000, device=device)
 
 
 BIG = Work("generation", 0, Size(16, 64, 1024), Size(1, 64, 64))
@@ -166,6 +167,7 @@ def test_an_estimate_adds_up_what_is_held_at_once(plan):
     assert found.parts["gradients"] == pytest.approx(weights, rel=0.05)
     assert found.parts["optimizer"] == 2 * found.parts["gradients"]
     assert found.total == sum(found.parts.values())
+    assert found.parts["snapshots"] == found.trainable, "the base serves as the start"
     more = plan.model_copy(update={"regularizers": [Part(name="ewc")]})
     assert foreseen(more, BIG).total == found.total + found.trainable
 
@@ -174,7 +176,7 @@ def refused(plan: Plan, free: int) -> str:
     config = AutoConfig.from_pretrained(plan.model)
     found = foreseen(plan, BIG)
     with pytest.raises(PlanError) as caught:
-        refuse_unfitting(config, plan, BIG, found, parameters=10_000, device="cpu", free=free)
+        refuse_unfitting(config, plan, BIG, found, parameters=10_000, device="cuda", free=free)
     return str(caught.value)
 
 
@@ -182,12 +184,26 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(plan):
     found = foreseen(plan, BIG)
     config = AutoConfig.from_pretrained(plan.model)
     for free in (None, found.total):
-        refuse_unfitting(config, plan, BIG, found, parameters=1, device="cpu", free=free)
+        refuse_unfitting(config, plan, BIG, found, parameters=1, device="cuda", free=free)
     said = refused(plan, found.total - 1)
     assert "--set training.tokens_per_batch=512" in said
-    assert f"that fits in the {size(found.total - 1)}" in said
-    assert "libraries 475.0 MB" in said
+    assert f"that fits in the {size(found.total - 1)} that the GPU has free" in said
     assert "choose a smaller model" in refused(plan, 1000)
+
+
+def test_on_a_processor_the_libraries_and_the_report_count(plan):
+    found = foreseen(plan, BIG, "cpu")
+    assert found.parts["libraries"] > 4e8
+    assert found.moment.startswith("reporting"), "a tiny model holds most when the report is drawn"
+    assert foreseen(plan, BIG).moment.startswith("training")
+
+
+@pytest.mark.parametrize("method", ["lora", "prefix", "adapter"])
+def test_what_leaves_the_base_alone_holds_its_weights_once(plan, method):
+    other = plan.model_copy(update={"method": Part(name=method)})
+    found, whole = foreseen(other, BIG), foreseen(plan, BIG)
+    assert found.parts["weights"] == found.trainable
+    assert whole.parts["weights"] == whole.parts["base"]
 
 
 def test_the_plan_that_is_named_does_fit(plan):

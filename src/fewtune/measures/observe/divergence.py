@@ -22,8 +22,9 @@ __all__ = ["Divergence", "general_rows", "observe_divergence", "observe_general"
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MOST_LOGITS = 2**25
-"""Logits of one model held at once: 128 MiB in float32, however large the vocabulary."""
+MOST_LOGITS = 2**21
+"""Logits of one model held at once: 8 MiB in float32, of which a dozen are held in all, however
+large the vocabulary."""
 
 
 @dataclass(frozen=True)

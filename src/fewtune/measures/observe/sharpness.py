@@ -33,6 +33,7 @@ def observe_rises(
     rho: float = RHO,
     batches: int = BATCHES,
     batch_size: int = ROWS,
+    at_once: int = ROWS,
     seed: int = 0,
 ) -> tuple[float, ...]:
     """Return the rise of the loss of each batch after a step uphill, in nats per unit.
@@ -52,6 +53,8 @@ def observe_rises(
         Relative length of the step.
     batches, batch_size
         How many batches of how many rows; fewer where there are not that many rows.
+    at_once
+        Most rows computed at once: a bound on memory, which changes nothing but rounding.
     seed
         Of the draw.
 
@@ -65,10 +68,10 @@ def observe_rises(
     if len(parts) > 1 and len(parts[-1]) < batch_size / 2:
         last = parts.pop()
         parts[-1] += last
-    device = next(model.parameters()).device
+    tokens = task.budget(model)
     with _quiet(model) as moved:
         return tuple(
-            _rise(model, task, task.collate([rows[i] for i in part]).to(device), moved, rho)
+            _rise(model, task, _cut([rows[i] for i in part], task, tokens, at_once), moved, rho)
             for part in parts
         )
 
@@ -93,16 +96,23 @@ def _quiet(model: nn.Module) -> Iterator[list[Tensor]]:
             module.training = True
 
 
-def _rise(model: nn.Module, task: Task, batch: Batch, moved: Sequence[Tensor], rho: float) -> float:
+def _cut(rows: Sequence[Row], task: Task, tokens: int, most: int) -> list[Batch]:
+    """Return one batch of rows in pieces that hold little."""
+    from fewtune.data.batches import chunks
+
+    places = chunks(range(len(rows)), [row.length for row in rows], tokens, most)
+    return [task.collate([rows[i] for i in some]) for some in places]
+
+
+def _rise(
+    model: nn.Module, task: Task, pieces: Sequence[Batch], moved: Sequence[Tensor], rho: float
+) -> float:
     import torch
 
-    with torch.enable_grad():
-        before = _loss(model, task, batch)
-        slopes = torch.autograd.grad(before, list(moved), allow_unused=True)
+    loss, slopes = _slopes(model, task, pieces, moved)
     # A parameter without part in the loss (a pooler, an unused bias) does not move.
     pairs = [(p, s) for p, s in zip(moved, slopes, strict=True) if s is not None]
     steep = _length([s for _, s in pairs])
-    loss = float(before.detach())
     if not (math.isfinite(loss) and math.isfinite(steep)):
         return math.nan
     if steep == 0:
@@ -114,11 +124,35 @@ def _rise(model: nn.Module, task: Task, batch: Batch, moved: Sequence[Tensor], r
         try:
             for parameter, slope in pairs:
                 parameter.add_(slope * step)
-            after = _loss(model, task, batch)
+            after = sum(float(_loss(model, task, piece)) for piece in pieces) / _units(pieces)
         finally:
             for (parameter, _), value in zip(pairs, own, strict=True):
                 parameter.copy_(value)
-    return float(after) - loss
+    return after - loss
+
+
+def _slopes(
+    model: nn.Module, task: Task, pieces: Sequence[Batch], moved: Sequence[Tensor]
+) -> tuple[float, list[Tensor | None]]:
+    """Return the mean loss of the pieces' units and its gradient, added up piece by piece."""
+    import torch
+
+    units, loss = _units(pieces), 0.0
+    found: list[Tensor | None] = [None] * len(moved)
+    for piece in pieces:
+        with torch.enable_grad():
+            part = _loss(model, task, piece) / units
+            slopes = torch.autograd.grad(part, list(moved), allow_unused=True)
+        loss += float(part.detach())
+        for place, slope in enumerate(slopes):
+            before = found[place]
+            if slope is not None:
+                found[place] = slope if before is None else before + slope
+    return loss, found
+
+
+def _units(pieces: Sequence[Batch]) -> int:
+    return sum(len(piece.targets) for piece in pieces)
 
 
 def _length(tensors: Sequence[Tensor]) -> float:
@@ -126,6 +160,7 @@ def _length(tensors: Sequence[Tensor]) -> float:
 
 
 def _loss(model: nn.Module, task: Task, batch: Batch) -> Tensor:
-    """Return the mean loss of the batch's units; a trunk's states would not feel the step."""
+    """Return the summed loss of the batch's units; a trunk's states would not feel the step."""
+    batch = batch.to(next(model.parameters()).device)
     logits = task.read(model, task.hidden(model, batch))
-    return task.losses(logits, batch).mean()
+    return task.losses(logits, batch).sum()

@@ -52,7 +52,7 @@ def write(
     sizes = [len(ids) + most for ids, most in zip(prompts, lengths, strict=True)]
     with inference(model), torch.random.fork_rng(), task.autocast():
         torch.manual_seed(seed)
-        for places in chunks(range(len(prompts)), sizes, task.budget(model), most=64):
+        for places in chunks(range(len(prompts)), sizes, task.answer_budget(model), most=64):
             width = max(len(prompts[i]) for i in places)
             ids = torch.full((len(places), width), pad)
             mask = torch.zeros_like(ids)
