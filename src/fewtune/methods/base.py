@@ -104,6 +104,10 @@ class Method(Configured, ABC):
     def restore(self, task: Task, folder: Path) -> nn.Module:
         """Return the model that ``save`` wrote into ``folder``."""
 
+    def joined(self, rows: Sequence[Row], names: Sequence[Row]) -> list[Row]:
+        """Return the rows that train; ``names`` are the classes' own, where they help the head."""
+        return list(rows)
+
     def order(self, rows: Sequence[Row], size: int, seed: int) -> Order | Balanced:
         """Return which rows make each update."""
         return Order([row.length for row in rows], size, seed)

@@ -30,7 +30,12 @@ class ContrastiveOptions(Options):
     each: int = Field(
         2, ge=2, description="rows of a class in an update; its other rows are of other classes"
     )
-    top: int = Field(0, ge=0, description="only this many top blocks train; 0: all")
+    top: int = Field(0, ge=0, description="only this many top blocks train; 0: the last third")
+    names: bool = Field(
+        True,
+        description="the classes' names are compared too, as rows of their class, wherever they "
+        "help the head",
+    )
 
 
 class Contrastive(Full):
@@ -47,8 +52,8 @@ class Contrastive(Full):
     why = "rows must have classes to be drawn together by, and texts to be encoded whole"
     solves_after = True
     compares = True
-    rate_factor = 0.5
-    """all-MiniLM-L6-v2: 5e-5 was better than 2e-4, of which the dial mends much."""
+    rate_factor = 2.0
+    """all-MiniLM-L6-v2, its last two blocks: 2e-4 (benchmarks/LOG.md)."""
     refuses: ClassVar[dict[str, str]] = {
         "kl_to_base": "the head is fitted after training, so there are no answers to hold",
         "ewc": "the head is fitted after training, so there are no answers to hold",
@@ -56,7 +61,7 @@ class Contrastive(Full):
     }
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
-        """Return the model with its blocks trainable, all or the top ones, and its head not.
+        """Return the model with its top blocks trainable and its head not.
 
         Raises
         ------
@@ -71,14 +76,18 @@ class Contrastive(Full):
                 "Choose another method",
             )
         model.requires_grad_(False)
-        found = find_blocks(model)
-        blocks = top_blocks(model, self.options.top, "top") if self.options.top else found.blocks
-        # Embeddings stay: few words come often enough to learn anything, and they cost a quarter.
-        for module in (*blocks, *found.after):
+        blocks = top_blocks(model, self.options.top, "top")
+        # Embeddings stay: few words come often enough to learn anything. What stays below the
+        # blocks is computed once.
+        for module in (*blocks, *find_blocks(model).after):
             module.requires_grad_(True)
         model.get_submodule("head").requires_grad_(False)
         hold_frozen(model)
         return model
+
+    def joined(self, rows: Sequence[Row], names: Sequence[Row]) -> list[Row]:
+        """Return the rows and the classes' names, each as a row of its class."""
+        return [*rows, *(names if self.options.names else ())]
 
     def order(self, rows: Sequence[Row], size: int, seed: int) -> Order | Balanced:
         """Return updates in which every class that comes has ``each`` rows."""

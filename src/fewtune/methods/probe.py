@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_FOR_CHOICE", "Fitted", "States", "fit", "refit"]
+__all__ = ["MOST_FOR_CHOICE", "Fitted", "States", "fit", "refit", "without_names"]
 
 STRENGTHS = (3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation strengths tried, for unit-length states."""
@@ -140,6 +140,13 @@ def refit(states: States, like: Fitted) -> Fitted:
     """Return a head on other rows with the settings that were chosen before."""
     weight, bias = _solve(states, like.strength, like.name_weight)
     return replace(like, weight=weight, bias=bias)
+
+
+def without_names(states: States, like: Fitted) -> Fitted:
+    """Return a head with the best of the settings that were tried without the classes' names."""
+    tried = [one for one in like.tried if not one[1]]
+    best = max(tried, key=lambda one: (one[3], -one[2]), default=(like.strength, 0.0, 0.0, 0.0))
+    return refit(states, replace(like, strength=best[0], name_weight=0.0))
 
 
 def _out_of_fold(

@@ -18,11 +18,12 @@ from fewtune.errors import PlanError
 from fewtune.family import suggest
 from fewtune.measures.observe.divergence import observe_general
 from fewtune.methods.base import METHODS
-from fewtune.methods.probe import Fitted, fit
+from fewtune.methods.probe import Fitted
 from fewtune.plan.plan import Part
 from fewtune.plan.rules import rung_training
 from fewtune.select.candidates import Candidate
 from fewtune.select.fitting import prepared_model, training_of
+from fewtune.select.heads import plain_head
 from fewtune.select.material import Material
 from fewtune.tasks.base import Row
 from fewtune.tasks.generation import Generation
@@ -69,8 +70,7 @@ def run(material: Material, name: str) -> Outcomes:
     if name == "tfidf":
         return _tfidf(material)
     if name == "frozen":
-        fitted = fit(material.known_states(names=False), material.folds(), material.judges())
-        return from_states(material, fitted, material.states()[1], material.test)
+        return from_states(material, plain_head(material), material.states()[1], material.test)
     if name == "base":
         return material.task.outcomes(material.base(), material.test)
     if name == "few_shot":

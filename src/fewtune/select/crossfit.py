@@ -23,8 +23,9 @@ from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, refit
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_shares, from_states
-from fewtune.select.fitting import evaluation, prepared_model, settle, training_of
+from fewtune.select.fitting import evaluation, names_of, prepared_model, settle, training_of
 from fewtune.select.material import Material
+from fewtune.select.near import surest
 from fewtune.select.trials import Trial
 from fewtune.tasks.outcomes import Outcomes, joined
 from fewtune.train.agreement import first_says
@@ -83,14 +84,12 @@ def cross_fit(material: Material, candidate: Candidate) -> Trial:
     """
     began = time.monotonic()
     task, known = material.task, material.known
-    general = None
-    if task.name != "generation":
-        general = material.known_head()
+    general = None if task.name == "generation" else material.known_head()
     method, model = prepared_model(material, candidate, general)
     start = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     more = material.varied() if candidate.varied else []
     folds: list[_Fold] = []
-    rows = [*known, *more]
+    rows = [*known, *more, *names_of(task, general)]
     stage = f"{candidate.name}#"
     with cached_trunk(
         model, task, rows, material.journal, candidate.name, material.folder / "checkpoints"
@@ -145,7 +144,8 @@ def _fit_fold(
         parents = {known[i].example.source for i in held}
         rows += [r for r in material.varied() if r.example.parent not in parents]
     fold = _Fold(held, {})
-    run = training_of(material, candidate, method, model, rows, name=stage, validation=unseen)
+    trained = method.joined(rows, names_of(task, general))
+    run = training_of(material, candidate, method, model, trained, name=stage, validation=unseen)
     run.evaluate = _watch(
         material, run, fold, unseen, lambda: settle(material, method, model, rows, general)
     )
@@ -196,17 +196,17 @@ def _best_place(
 ) -> tuple[Place, list[tuple[int, float]]]:
     """Return where all folds together are best, and the curve over updates at that blend.
 
-    Of equals the one with the lower loss. A place that only some folds reached counts with what
-    the others ended with.
+    Of equals, and for a classifier of those that are nearly as good, the one with the lower loss
+    (``near.surest``). A place that only some folds reached counts with what the others ended with.
     """
     measure = material.headline
-    sign = 1 if measure.direction == "higher" else -1
     updates = sorted({update for fold in folds for update, _ in fold.outcomes})
     alphas = sorted({alpha for fold in folds for _, alpha in fold.outcomes})
-    values: dict[Place, tuple[float, float]] = {}
-    for place in [(update, alpha) for update in updates for alpha in alphas]:
-        outcomes = joined([fold.at(place) for fold in folds])
-        value = float(measure.values(outcomes, np.ones((1, len(outcomes))))[0])
-        values[place] = (sign * value, -float(outcomes.losses.sum()))
-    best = max(values, key=lambda place: values[place])
-    return best, [(u, sign * values[u, best[1]][0]) for u in updates]
+    places = [(update, alpha) for update in updates for alpha in alphas]
+    # The first of equals: trained less, dialled less.
+    places.reverse()
+    found = [joined([fold.at(place) for fold in folds]) for place in places]
+    best = places[surest(measure, found)]
+    ones = np.ones((1, len(found[0])))
+    values = {p: float(measure.values(o, ones)[0]) for p, o in zip(places, found, strict=True)}
+    return best, [(u, values[u, best[1]]) for u in updates]

@@ -15,6 +15,7 @@ import numpy as np
 from fewtune.measures.observe.divergence import general_rows
 from fewtune.records import Score
 from fewtune.select.material import Material
+from fewtune.select.near import surest
 from fewtune.tasks.base import Row
 from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes
@@ -41,7 +42,8 @@ class Dialled:
 def turn(material: Material, run: Training, settled: Callable[[], None] = lambda: None) -> Dialled:
     """Sweep the blends of the plan, leave the model at the best, and journal the curve.
 
-    The best is the one with the better headline measure; of equals the one with the lower loss.
+    The best is the one with the better headline measure; for a classifier, of those within a
+    standard error of it, the one whose loss is lowest at its best temperature (``near.surest``).
     For a language model, of blends that are nearly as good as the best (``GIVEN_UP``) those that
     keep within the plan's budget of general loss come first, and where none does the one that
     costs least. A blend further back would ship a model that hardly does its task; then the
@@ -60,16 +62,17 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
 
     best = max(sign * score.value for _, _, score, _ in seen)
 
-    def rank(found: tuple[float, Outcomes, Score, Rise]) -> tuple[float, ...]:
-        at, outcomes, score, rise = found
+    def cost(found: tuple[float, Outcomes, Score, Rise]) -> float:
+        _, _, score, rise = found
+        if rise.value is None:
+            return 0.0
         near = best - sign * score.value <= GIVEN_UP * abs(best)
-        cost = 0.0
-        if rise.value is not None:
-            cost = (rise.value if rise.beyond else 0.0) if near else math.inf
-        return -cost, sign * score.value, -float(outcomes.losses.sum()), at
+        return (rise.value if rise.beyond else 0.0) if near else math.inf
 
-    place = max(range(len(seen)), key=lambda i: rank(seen[i]))
-    alpha, outcomes, _, costs = seen[first_says(material.accelerator, place)]
+    least = min(cost(one) for one in seen)
+    left = [one for one in seen if cost(one) == least]
+    place = surest(measure, [one[1] for one in left])
+    alpha, outcomes, _, costs = left[first_says(material.accelerator, place)]
     for at, found, score, rise in seen:
         material.journal.write(
             "dial",

@@ -16,12 +16,12 @@ from fewtune.plan.plan import counts
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.select.candidates import Candidate
 from fewtune.select.material import Material
-from fewtune.tasks.base import Row
+from fewtune.tasks.base import Row, Task
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.train.monitors.base import MONITORS, Evaluation
 from fewtune.train.run import Training
 
-__all__ = ["evaluation", "prepared_model", "settle", "training_of"]
+__all__ = ["evaluation", "names_of", "prepared_model", "settle", "training_of"]
 
 
 def prepared_model(
@@ -86,6 +86,11 @@ def training_of(
     )
 
 
+def names_of(task: Task, head: Fitted | None) -> list[Row]:
+    """Return the classes' names as rows, where they help the head that was fitted."""
+    return task.named_rows() if head is not None and head.name_weight else []
+
+
 def settle(
     material: Material, method: Method, model: nn.Module, rows: Sequence[Row], like: Fitted | None
 ) -> None:
@@ -98,7 +103,7 @@ def settle(
     """
     if not method.solves_after or like is None:
         return
-    named = material.task.named_rows() if like.name_weight else []
+    named = names_of(material.task, like)
     states = features(model, material.task, [*rows, *named])
     own, names = states[: len(rows)], states[len(rows) :] if named else None
     install(model, refit(material.to_learn(rows, own, names), like))

@@ -17,7 +17,7 @@ from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.plan import counts
 from fewtune.select import controls
-from fewtune.select.fitting import prepared_model, settle, training_of
+from fewtune.select.fitting import names_of, prepared_model, settle, training_of
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.tasks.outcomes import Outcomes
@@ -36,7 +36,7 @@ def finish(material: Material, chosen: Trial) -> Outcomes:
     was; where ``select.refit`` is off it stays as validation found it.
     """
     if chosen.head is not None:
-        chosen.head = _known_head(material, chosen)
+        chosen.head = _whole_head(material, chosen)
         install(chosen.model, chosen.head)
         return controls.from_states(material, chosen.head, material.states()[1], material.test)
     if material.plan.select.refit and chosen.updates:
@@ -46,12 +46,11 @@ def finish(material: Material, chosen: Trial) -> Outcomes:
     return material.task.outcomes(chosen.model, material.test)
 
 
-def _known_head(material: Material, chosen: Trial) -> Fitted:
+def _whole_head(material: Material, chosen: Trial) -> Fitted:
     """Return a head fitted on all known rows, with its variations where the trial had them."""
     head = material.known_head()
     if chosen.candidate.varied:
-        rows = material.known_states(names=True)
-        head = refit(rows.joined(material.varied_states()), head)
+        head = refit(material.known_states(names=True).joined(material.varied_states()), head)
     return head
 
 
@@ -74,9 +73,18 @@ def again(
     task = material.task
     more = material.varied() if chosen.candidate.varied and known is None else []
     some = range(len(material.known)) if known is None else known
-    rows = [*(material.known[i] for i in some), *more]
+    head = None if task.name == "generation" else material.known_head()
+    if head is not None and known is not None:
+        # A head that saw the other rows would tell their labels.
+        own = np.asarray(known, dtype=np.int64)
+        head = refit(material.known_states(names=True).take(own), head)
+    names = names_of(task, head)
+    plain = [*(material.known[i] for i in some), *more]
+    rows = chosen.method.joined(plain, names)
     # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
-    grown = len(rows) / max(1, _trained_rows(material, chosen) + len(more))
+    # Compared rows are many pairs however few they are: their updates do not count epochs.
+    grown = len(plain) / max(1, _trained_rows(material, chosen) + len(more))
+    grown = 1.0 if chosen.method.compares else grown
     training = chosen.candidate.training
     updates = max(training.evaluations, round(training.updates * grown))
     longer = training.model_copy(update={"updates": updates})
@@ -89,21 +97,15 @@ def again(
         f"known rows, {stop} updates: " + counts(longer, len(rows)).sentence(),
         updates=stop,
     )
-    head = None
-    if task.name != "generation":
-        head = material.known_head()
-        if known is not None:
-            # A head that saw the other rows would tell their labels.
-            own = np.asarray(known, dtype=np.int64)
-            head = refit(material.known_states(names=True).take(own), head)
     method, model = prepared_model(material, candidate, head)
     shared = {"stop_at": stop, "asked": material.train}
     run = training_of(material, candidate, method, model, rows, more=shared)
-    with cached_trunk(model, task, rows, material.journal, candidate.name, run.folder.parent):
+    seen = [*plain, *names]
+    with cached_trunk(model, task, seen, material.journal, candidate.name, run.folder.parent):
         train(run)
-    if chosen.alpha != 1.0:
-        restore_weights(model, method.blend(run.start, run.best, chosen.alpha))
-    settle(material, method, model, rows, head)
+        if chosen.alpha != 1.0:
+            restore_weights(model, method.blend(run.start, run.best, chosen.alpha))
+        settle(material, method, model, plain, head)
     return method, model
 
 

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from fewtune.measures.base import RowMeasure
-from fewtune.measures.intervals import weights
+from fewtune.measures.base import row_measure
 from fewtune.methods.base import METHODS, Method
-from fewtune.methods.probe import Fitted, fit, refit
+from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.plan import counts
 from fewtune.records import Score
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_states
 from fewtune.select.dial import turn
-from fewtune.select.fitting import evaluation, prepared_model, settle, training_of
+from fewtune.select.fitting import evaluation, names_of, prepared_model, settle, training_of
+from fewtune.select.heads import train_head
 from fewtune.select.material import Material
+from fewtune.select.near import behind, calibrated_losses, surest
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.train.agreement import first_says
 from fewtune.train.loop import train
@@ -31,7 +32,6 @@ __all__ = [
     "choose",
     "solve_head",
     "train_candidate",
-    "train_head",
     "try_out",
 ]
 
@@ -139,18 +139,6 @@ def solve_head(material: Material, candidate: Candidate) -> Trial:
     )
 
 
-def train_head(material: Material) -> Fitted:
-    """Return the head fitted on the training rows alone; its folds are those of all known rows."""
-
-    def compute() -> Fitted:
-        most = len(material.train)
-        folds = [[row for row in fold if row < most] for fold in material.folds()]
-        states = material.known_states(names=True).take(np.arange(most))
-        return fit(states, folds, material.judges()[:most])
-
-    return material.once("train_head", compute)
-
-
 def train_candidate(material: Material, candidate: Candidate) -> Trial:
     """Return a candidate's model trained on the training rows, its dial turned on validation."""
     began = time.monotonic()
@@ -158,10 +146,12 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
     more = material.varied() if candidate.varied else []
     head = train_head(material) if task.name != "generation" else None
     method, model = prepared_model(material, candidate, head)
-    rows = [*material.train, *more]
+    names = names_of(task, head)
+    plain = [*material.train, *more]
+    rows = method.joined(plain, names)
 
     def settled() -> None:
-        settle(material, method, model, rows, head)
+        settle(material, method, model, plain, head)
 
     def evaluate(update: int) -> Evaluation:
         settled()
@@ -176,7 +166,7 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
         evaluate=evaluate,
         validation=material.validation,
     )
-    seen = [*material.known, *more]
+    seen = [*material.known, *more, *names]
     with cached_trunk(model, task, seen, material.journal, candidate.name, run.folder.parent):
         train(run)
         dialled = turn(material, run, settled)
@@ -199,12 +189,18 @@ FLATTERY = 2.0
 """Standard errors by which a trained candidate must lead a solved one. Its snapshot and its dial
 were picked on the validation rows, which alone is worth about one (benchmarks/LOG.md)."""
 
+UNFLATTERED = 0.0
+"""The same for one whose last weights are kept, whatever validation says of them. On few rows a
+standard error would mostly leave the head, of which it is the successor at the same size and cost
+of an answer."""
+
 
 def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     """Return the cheapest trial within one standard error of the best, and the reason in words.
 
-    Where the best was trained and the cheaper one solved, two standard errors are asked for, unless
-    the best's last weights were kept whatever validation said of them.
+    A classifier is near only if both its headline and its loss at its best temperature are. Where
+    the best was trained and the cheaper one solved, two standard errors are asked for; where the
+    best's last weights were kept, none.
 
     Parameters
     ----------
@@ -215,36 +211,36 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     """
     measure = material.headline
     sign = 1 if measure.direction == "higher" else -1
-    ahead = max(range(len(trials)), key=lambda i: sign * trials[i].score.value)
-    best = trials[first_says(material.accelerator, ahead)]
-    # Of weights that are kept as they end only the dial was picked on these rows.
-    last = best.method.solves_after
+    # The cheaper of equals.
+    dearest = list(reversed(trials))
+    ahead = surest(measure, [trial.validation for trial in dearest])
+    best = dearest[first_says(material.accelerator, ahead)]
+    calibrated = calibrated_losses(best.validation)
     for trial in trials:
-        behind, error = _behind(measure, best.validation, trial.validation)
-        flattered = best.head is None and not last and trial.head is not None
-        margin = error * (FLATTERY if flattered else 1.0)
-        if first_says(material.accelerator, trial is best or sign * behind <= margin):
+        gap, error = behind(measure, best.validation, trial.validation)
+        errors = 1.0
+        if best.head is None and trial.head is not None:
+            errors = UNFLATTERED if best.method.solves_after else FLATTERY
+        near = sign * gap <= errors * error
+        if near and best.validation.labels:
+            other = calibrated_losses(trial.validation)
+            more, spread = behind(row_measure("log_loss"), calibrated, other)
+            near = -more <= errors * spread
+        if first_says(material.accelerator, trial is best or near):
             break
     kind = "known rows, out of fold" if material.plan.select.folds else "validation rows"
     rows = f"{len(best.validation)} {kind}"
     if trial is best:
-        reason = f"best {measure.name.replace('_', ' ')} on the {rows}"
+        headline = measure.name.replace("_", " ")
+        reason = f"best {headline} on the {rows}"
+        if sign * best.score.value < max(sign * one.score.value for one in trials):
+            reason = f"lowest loss on the {rows} of those within one standard error in {headline}"
         if len(trials) > 1:
             reason += ", and no cheaper candidate is near enough"
     else:
-        within = "two standard errors" if flattered else "one standard error"
+        within = {FLATTERY: "two standard errors", 1.0: "one standard error"}.get(errors, "nothing")
         reason = (
             f"the cheapest within {within} of the best: {best.name} is ahead by "
-            f"{abs(behind):.4f} ± {error:.4f} on {rows}"
+            f"{abs(gap):.4f} ± {error:.4f} on {rows}"
         )
     return trial, reason
-
-
-def _behind(measure: RowMeasure, best: Outcomes, other: Outcomes) -> tuple[float, float]:
-    """Return best minus other on the same rows, and the standard error of that difference."""
-    ones = np.ones((1, len(best)))
-    value = float((measure.values(best, ones) - measure.values(other, ones))[0])
-    drawn = [
-        measure.values(best, w) - measure.values(other, w) for w in weights(best.groups, 2000, 0)
-    ]
-    return value, float(np.concatenate(drawn).std())

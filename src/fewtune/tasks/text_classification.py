@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,11 +81,12 @@ class TextClassification(KeepsClasses):
         return rows
 
     def named_rows(self) -> list[Row]:
-        """Return a row for each label's name, unless some label is without letters."""
+        """Return a row of each class that is its name, unless some label is without letters."""
         if not all(any(letter.isalpha() for letter in label) for label in self.labels):
             return []
         names = [label.replace("_", " ").replace("-", " ") for label in self.labels]
-        return self.encode([Example(name, None, f"label {name}") for name in names])
+        rows = self.encode([Example(name, None, f"label {name}") for name in names])
+        return [replace(row, label=number) for number, row in enumerate(rows)]
 
     def collate(self, rows: Sequence[Row]) -> Batch:
         """Return right-padded rows; the unit of a row is its class."""

@@ -23,13 +23,13 @@ def test_a_rung_has_its_own_rate():
 
 
 def test_a_rung_that_compares_rows_has_larger_and_fewer_updates():
-    """Contrastive takes half of full's rate: 1e-3 · 0.5 / 10."""
+    """Contrastive takes twice full's rate: 1e-3 · 2 / 10."""
     given = plan("lora", ["head", "contrastive"], learning_rate=1e-3, updates=600, batch_size=16)
     made = {c.name: c for c in candidates(given)}
     assert list(made) == ["head", "contrastive", "lora"]
     own = made["contrastive"].training
-    assert own.learning_rate == pytest.approx(5e-5)
-    assert (own.updates, own.batch_size, own.evaluations) == (100, 48, 2)
+    assert own.learning_rate == pytest.approx(2e-4)
+    assert (own.updates, own.batch_size, own.evaluations) == (60, 48, 1)
     assert made["lora"].training == given.training
 
 
