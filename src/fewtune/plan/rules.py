@@ -25,8 +25,8 @@ SMALL_MODEL = 20_000_000
 
 FEW_PER_CLASS = 16
 """Training rows a class below which the states of a text are tuned and not its answers: at 8 a
-class on Banking77 contrastive tuning was 2.4 points better than a head on frozen states, a LoRA
-2.4 points worse (benchmarks/LOG.md)."""
+class on Banking77 contrastive tuning was 2.4 points better than a head on frozen states, tuning
+with the head 1.4, a LoRA picked on few rows 2.4 worse (benchmarks/LOG.md)."""
 
 LEAST_UPDATES = 100
 """Fewer leave Adam's averages unsettled; few-sample instability is mostly too few updates
@@ -59,12 +59,11 @@ MOST_UPDATES = {
 }
 
 CONTRAST_BELOW = 100
-"""Training rows a class below which contrastive tuning is tried where there is time: on a hard
-two-class set it had 68.0% with 8 a class and 78.2% with 64, frozen states 62.7% and 72.8%."""
+"""Training rows a class below which contrastive tuning is tried: on a hard two-class set it had
+68.0% with 8 a class and 78.2% with 64, frozen states 62.7% and 72.8%; on the front desk with 43 it
+had what a LoRA had in a third of its time (benchmarks/LOG.md)."""
 
-COMPARED_ROWS = 48
-"""Rows of an update in which rows are compared: some two dozen classes at once."""
-
+COMPARED_ROWS = 48  # of an update in which rows are compared: two dozen classes at once
 CONTRASTIVE_UPDATES = {"quick": 60, "normal": 120, "thorough": 120}
 """The loss is low after a few dozen updates; what more of them spoil the dial takes back."""
 
@@ -103,6 +102,7 @@ def propose(
     seed: int = 0,
     test: str = "",
     method: str = "",
+    keeps: bool = False,
 ) -> Plan:
     """Return the plan that the rules give; the user may change any of it.
 
@@ -118,6 +118,8 @@ def propose(
         As asked for.
     method
         What trains, where the user has said so; its usual rate is taken then.
+    keeps
+        Whether classes of the base are kept, whose answers a comparison of new rows cannot hold.
     """
     task = task_for(data.shape)
     reasons = {"task.name": f"the rows are {data.shape.replace('_', ' ')}"}
@@ -126,7 +128,7 @@ def propose(
         reasons["method.name"] = "set by the user"
     else:
         per_class = rows / max(1, len(data.labels))
-        method = _method(task, per_class, parameters, effort, reasons)
+        method = _method(task, math.inf if keeps else per_class, parameters, effort, reasons)
     training = _training(method, rows, parameters, task, effort, reasons)
     if device_name() == "cpu" and parameters >= LEAST_TO_CUT and not METHODS.load(method).compares:
         training.tokens_per_batch = CACHED_TOKENS
@@ -150,7 +152,7 @@ def propose(
             reasons["select.dial"] = (
                 "its last weights and halfway to the base: between them accuracy hardly changes"
             )
-        elif task == "text_classification" and effort != "quick" and per_class < CONTRAST_BELOW:
+        elif task == "text_classification" and per_class < CONTRAST_BELOW:
             select.rungs.append("contrastive")
             reasons["select.rungs"] += (
                 f"; so has contrastive tuning, good with about {per_class:.0f} rows a class"
@@ -251,11 +253,11 @@ def _method(
             "and what stays frozen below is computed once per image"
         )
         return "partial"
-    if task == "text_classification" and per_class < FEW_PER_CLASS:
+    few = CONTRAST_BELOW if effort == "quick" else FEW_PER_CLASS
+    if task == "text_classification" and per_class < few:
         reasons["method.name"] = (
-            f"about {per_class:.0f} training rows a class: below {FEW_PER_CLASS}, too few for a "
-            "head and an encoder to learn side by side, but compared with each other they draw the "
-            "classes apart (benchmarks/LOG.md)"
+            f"about {per_class:.0f} training rows a class, below {few}: compared with each other "
+            "they draw the classes apart sooner than a head learns beside an encoder"
         )
         return "contrastive"
     if task == "generation" and parameters < SMALL_MODEL:

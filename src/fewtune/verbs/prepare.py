@@ -77,6 +77,7 @@ def prepare(
             seed=seed or 0,
             test=str(test or ""),
             method=str((settings or {}).get("method.name", "")),
+            keeps=bool((settings or {}).get("task.keep_classes", False)),
         )
     else:
         given.model = model
