@@ -7,6 +7,13 @@ import math
 from fewtune.environment import device_name
 from fewtune.errors import DataError
 from fewtune.methods.base import METHODS
+from fewtune.plan.compared import (
+    COMPARED_EVALUATIONS,
+    COMPARED_ROWS,
+    CONTRASTIVE_DIAL,
+    CONTRASTIVE_UPDATES,
+    compared_training,
+)
 from fewtune.plan.plan import Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
 from fewtune.records import Dataset, Shape
 from fewtune.tasks.base import TASKS
@@ -62,16 +69,6 @@ CONTRAST_BELOW = 100
 """Training rows a class below which contrastive tuning is tried: on a hard two-class set it had
 68.0% with 8 a class and 78.2% with 64, frozen states 62.7% and 72.8%; on the front desk with 43 it
 had what a LoRA had in a third of its time (benchmarks/LOG.md)."""
-
-COMPARED_ROWS = 48  # of an update in which rows are compared: two dozen classes at once
-CONTRASTIVE_UPDATES = {"quick": 60, "normal": 120, "thorough": 120}
-"""The loss is low after a few dozen updates; what more of them spoil the dial takes back."""
-
-CONTRASTIVE_DIAL = (0.5, 1.0)
-"""Between them the accuracy hardly changes, and every stand fits a head."""
-
-COMPARED_EVALUATIONS = 1
-"""Each fits a head, and none decides: the last weights are kept and dialled."""
 
 
 def task_for(shape: Shape) -> str:
@@ -282,7 +279,7 @@ def _training(
 ) -> TrainingPlan:
     classification = task != "generation"
     if METHODS.load(method).compares:
-        return _compared(method, parameters, task, effort, reasons)
+        return compared_training(method, parameters, task, effort, reasons)
     size = 16 if classification else 8
     wanted = math.ceil(rows * EPOCHS[effort] / size)
     most = MOST_UPDATES["classification" if classification else "generation"][effort]
@@ -303,26 +300,3 @@ def _training(
         "nothing (2202.10054)"
     )
     return TrainingPlan(learning_rate=rate, updates=updates, batch_size=size, head_first=True)
-
-
-def _compared(
-    method: str, parameters: int, task: str, effort: Effort, reasons: dict[str, str]
-) -> TrainingPlan:
-    """Return the settings of a method whose rows are compared with each other."""
-    rate = METHODS.load(method)().rates(parameters, task)[1]
-    reasons["training.learning_rate"] = (
-        f"usual for {method}; the dial mends a rate that is too high"
-    )
-    reasons["training.updates"] = (
-        "enough for the loss to settle, however many rows there are: pairs are many times the rows"
-    )
-    reasons["training.batch_size"] = "rows are compared within an update: small ones teach little"
-    reasons["training.evaluations"] = (
-        "each fits a head, and none decides: the last weights are kept and dialled"
-    )
-    return TrainingPlan(
-        learning_rate=rate,
-        updates=CONTRASTIVE_UPDATES[effort],
-        batch_size=COMPARED_ROWS,
-        evaluations=COMPARED_EVALUATIONS,
-    )

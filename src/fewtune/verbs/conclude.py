@@ -17,13 +17,14 @@ from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
 from fewtune.select.candidates import held_by
+from fewtune.select.choice import choose
 from fewtune.select.contest import contest
 from fewtune.select.counter import counter_trial
 from fewtune.select.guards import Guard, guards
 from fewtune.select.material import Material
 from fewtune.select.refit import finish
 from fewtune.select.seeds import spread
-from fewtune.select.trials import Trial, choose
+from fewtune.select.trials import Trial
 from fewtune.select.verdict import decide
 from fewtune.select.worth import worth
 from fewtune.store.runs import RunFolder

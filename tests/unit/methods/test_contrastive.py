@@ -153,3 +153,23 @@ class TestTraining:
         task = Generation(resolve(str(causal_lm)), TaskSettings(), "prompt")
         with pytest.raises(PlanError, match="rows must have classes"):
             Contrastive().prepare(task.load_model(), task)
+
+
+class TestTheNames:
+    def test_join_as_rows_of_their_classes(self, task, rows):
+        """Billing, booking and results are classes 0, 1 and 2."""
+        names = task.named_rows()
+        assert [row.label for row in names] == [0, 1, 2]
+        assert Contrastive().joined(rows, names) == [*rows, *names]
+        assert Contrastive({"names": False}).joined(rows, names) == rows
+
+    def test_other_methods_leave_them_out(self, task, rows):
+        assert METHODS.load("full")().joined(rows, task.named_rows()) == rows
+
+
+def test_the_last_third_trains(task):
+    """Of two blocks the upper one, and nothing of the other, the embeddings or the head."""
+    model = Contrastive().prepare(task.load_model(), task)
+    trained = {name for name, value in model.named_parameters() if value.requires_grad}
+    assert trained
+    assert all(".layer.1." in name for name in trained)

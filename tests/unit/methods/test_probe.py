@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from fewtune.methods.probe import NAME_WEIGHTS, STRENGTHS, States, fit
+from fewtune.methods.probe import NAME_WEIGHTS, STRENGTHS, States, fit, without_names
 
 WIDTH = 6
 
@@ -122,3 +122,12 @@ def test_an_installed_head_gives_the_fitted_probabilities():
     install(model, fitted)
     shares = model.head(torch.from_numpy(made.rows)).softmax(dim=1).detach().numpy()
     assert shares == pytest.approx(fitted.probabilities(made.rows), abs=1e-5)
+
+
+def test_without_names_is_what_a_choice_without_them_comes_to():
+    """The frozen control is read off what was tried, not fitted anew."""
+    named, folds = states_of(3, 15, noise=1.2, names=True), thirds(45)
+    bare = states_of(3, 15, noise=1.2)
+    found, apart = without_names(bare, fit(named, folds)), fit(bare, folds)
+    assert (found.strength, found.name_weight) == (apart.strength, 0.0)
+    assert found.weight == pytest.approx(apart.weight, abs=1e-6)

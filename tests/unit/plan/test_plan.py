@@ -391,3 +391,27 @@ def test_no_key_is_without_a_test():
         "task.dropout", "task.label_smoothing", "training.weight_decay", "training.precision",
     }  # fmt: skip
     assert set(known_keys()) == here
+
+
+@pytest.mark.parametrize(
+    ("rows", "effort", "keeps", "method"),
+    [
+        (15, "quick", False, "contrastive"),
+        (15, "normal", False, "contrastive"),
+        (60, "quick", False, "contrastive"),
+        (60, "normal", False, "lora"),
+        (100, "quick", False, "lora"),
+        (15, "quick", True, "lora"),
+    ],
+)
+def test_few_rows_a_class_are_compared_with_each_other(rows, effort, keeps, method):
+    """Below 16 a class always, below 100 where time is short, never where classes are kept."""
+    data = dataset("labelled_text")
+    count = rows * len(data.labels)
+    plan = propose(data, count, model="m", parameters=22_000_000, effort=effort, keeps=keeps)
+    assert plan.method.name == method
+    assert "head" in plan.select.rungs
+    assert plan.reasons["method.name"]
+    tuned_here = method == "contrastive"
+    assert (plan.select.dial == [0.5, 1.0]) == tuned_here
+    assert (plan.training.batch_size == 48) == tuned_here

@@ -14,9 +14,10 @@ from fewtune.measures.base import row_measure
 from fewtune.plan.plan import Part, Plan, TrainingPlan
 from fewtune.records import Score
 from fewtune.select.candidates import Candidate
+from fewtune.select.choice import choose
 from fewtune.select.dial import turn
 from fewtune.select.material import Material
-from fewtune.select.trials import Trial, choose
+from fewtune.select.trials import Trial
 from fewtune.select.verdict import decide
 
 

@@ -1,0 +1,73 @@
+"""The choice: which of the fitted candidates is kept, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fewtune.measures.base import row_measure
+from fewtune.select.material import Material
+from fewtune.select.near import behind, calibrated_losses, surest
+from fewtune.select.trials import Trial
+from fewtune.train.agreement import first_says
+
+__all__ = ["choose"]
+
+FLATTERY = 2.0
+"""Standard errors by which a trained candidate must lead a solved one. Its snapshot and its dial
+were picked on the validation rows, which alone is worth about one (benchmarks/LOG.md)."""
+
+UNFLATTERED = 0.0
+"""The same for one whose last weights are kept, whatever validation says of them. On few rows a
+standard error would mostly leave the head, of which it is the successor at the same size and cost
+of an answer."""
+
+
+def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
+    """Return the cheapest trial within one standard error of the best, and the reason in words.
+
+    A classifier is near only if both its headline and its loss at its best temperature are. Where
+    the best was trained and the cheaper one solved, two standard errors are asked for; where the
+    best's last weights were kept, none.
+
+    Parameters
+    ----------
+    material
+        For the headline measure.
+    trials
+        Cheapest first, all judged on the same rows.
+    """
+    measure = material.headline
+    sign = 1 if measure.direction == "higher" else -1
+    # The cheaper of equals.
+    dearest = list(reversed(trials))
+    ahead = surest(measure, [trial.validation for trial in dearest])
+    best = dearest[first_says(material.accelerator, ahead)]
+    calibrated = calibrated_losses(best.validation)
+    for trial in trials:
+        gap, error = behind(measure, best.validation, trial.validation)
+        errors = 1.0
+        if best.head is None and trial.head is not None:
+            errors = UNFLATTERED if best.method.solves_after else FLATTERY
+        near = sign * gap <= errors * error
+        if near and best.validation.labels:
+            other = calibrated_losses(trial.validation)
+            more, spread = behind(row_measure("log_loss"), calibrated, other)
+            near = -more <= errors * spread
+        if first_says(material.accelerator, trial is best or near):
+            break
+    kind = "known rows, out of fold" if material.plan.select.folds else "validation rows"
+    rows = f"{len(best.validation)} {kind}"
+    if trial is best:
+        headline = measure.name.replace("_", " ")
+        reason = f"best {headline} on the {rows}"
+        if sign * best.score.value < max(sign * one.score.value for one in trials):
+            reason = f"lowest loss on the {rows} of those within one standard error in {headline}"
+        if len(trials) > 1:
+            reason += ", and no cheaper candidate is near enough"
+    else:
+        within = {FLATTERY: "two standard errors", 1.0: "one standard error"}.get(errors, "nothing")
+        reason = (
+            f"the cheapest within {within} of the best: {best.name} is ahead by "
+            f"{abs(gap):.4f} ± {error:.4f} on {rows}"
+        )
+    return trial, reason

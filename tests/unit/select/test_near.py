@@ -1,0 +1,62 @@
+"""What is better on the same rows, and how surely: by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from outcomes import classified, generated
+
+from fewtune.measures.base import row_measure
+from fewtune.select.near import behind, calibrated_losses, surest
+
+ACCURACY, BYTES = row_measure("accuracy"), row_measure("loss_per_byte")
+
+
+def sure_of(rights, wrongs):
+    """Return two-class outcomes of truth 0 with these probabilities of the right class."""
+    first = np.array([*rights, *wrongs])
+    made = classified([0] * len(first), [0] * len(first), classes=2)
+    return replace(made, probabilities=np.stack([first, 1 - first], axis=1), losses=-np.log(first))
+
+
+def test_a_difference_and_its_standard_error():
+    """30 and 28 of 40 right, nested: 2/40, and sqrt(2 · 38/40)/40."""
+    truth = [0] * 40
+    many = classified(truth, [0] * 30 + [1] * 10)
+    few = classified(truth, [0] * 28 + [1] * 12)
+    value, error = behind(ACCURACY, many, few)
+    assert value == pytest.approx(0.05)
+    assert error == pytest.approx(np.sqrt(2 * 38 / 40) / 40, rel=0.08)
+
+
+def test_how_sure_it_is_as_it_comes_says_nothing():
+    """Logits times three are another temperature: the calibrated losses are the same."""
+    mild = sure_of([0.9, 0.8, 0.7, 0.9], [0.3])
+    logits = 3 * np.log(mild.probabilities)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    bold = replace(mild, probabilities=shares, losses=-np.log(shares[:, 0]))
+    assert bold.losses.mean() != pytest.approx(mild.losses.mean(), abs=0.05)
+    assert calibrated_losses(bold).losses == pytest.approx(calibrated_losses(mild).losses, abs=1e-3)
+
+
+def test_of_equal_accuracies_the_surer_one_where_it_is_right():
+    """One row of 40 apart, which is one standard error; the other is doubtful where it is wrong."""
+    top = sure_of([0.8] * 30, [0.2] * 10)
+    other = sure_of([0.8] * 29, [0.45] * 11)
+    assert calibrated_losses(other).losses.mean() < calibrated_losses(top).losses.mean()
+    assert surest(ACCURACY, [top, other]) == 1
+    assert surest(ACCURACY, [other, top]) == 0
+
+
+def test_a_surely_lower_accuracy_is_not_made_up_for():
+    top = sure_of([0.8] * 36, [0.2] * 4)
+    other = sure_of([0.999] * 24, [0.499] * 16)
+    assert surest(ACCURACY, [top, other]) == 0
+
+
+def test_of_generators_the_headline_decides_and_of_equals_the_last():
+    low, high = generated([1.0, 2.0], [4, 4]), generated([1.0, 3.0], [4, 4])
+    assert surest(BYTES, [high, low]) == 1
+    assert surest(BYTES, [low, high, low]) == 2
