@@ -149,7 +149,7 @@ def propose(
             reasons["select.dial"] = (
                 "its last weights and halfway to the base: between them accuracy hardly changes"
             )
-        elif task == "text_classification" and per_class < CONTRAST_BELOW:
+        elif task == "text_classification" and effort != "quick" and per_class < CONTRAST_BELOW:
             select.rungs.append("contrastive")
             reasons["select.rungs"] += (
                 f"; so has contrastive tuning, good with about {per_class:.0f} rows a class"
