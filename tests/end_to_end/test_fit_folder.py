@@ -93,7 +93,9 @@ def test_the_plan_is_kept_with_a_reason_for_what_was_set(run):
     plan = yaml.safe_load((run.path / "plan.yaml").read_text())
     assert plan["training"]["updates"] == 12
     assert plan["reasons"]["training.updates"] == "set by the user"
-    assert plan["reasons"]["training.batch_size"].startswith("small batches")
+    compared = plan["method"]["name"] == "contrastive"
+    said = "rows are compared" if compared else "small batches"
+    assert plan["reasons"]["training.batch_size"].startswith(said)
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["seed"] == plan["seed"] == 0
     assert environment["versions"]["torch"]
