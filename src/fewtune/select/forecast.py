@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from fewtune.measures.observe.divergence import general_rows
+from fewtune.measures.probes import general_text
 from fewtune.methods.base import METHODS
 from fewtune.models.load import read_config
 from fewtune.select.candidates import Candidate, candidates
@@ -154,7 +154,7 @@ def _trial(material: Material, costs: _Costs, candidate: Candidate, share: float
     looked = short.training.evaluations + 1 + stands
     read = looked * judged
     if material.task.name == "generation":
-        read += stands * costs.token * _tokens(_general(material, choosing=True))
+        read += stands * costs.token * _general(material) / 2
     if METHODS.load(candidate.method.name).solves_after:
         read += looked * costs.token * _tokens(material.train)
     name = candidate.name
@@ -202,9 +202,8 @@ def _observed(material: Material, costs: _Costs) -> float:
     read = KINDS * _tokens(few) + 5 * _tokens(material.known[:128])
     if material.task.name != "generation":
         return costs.token * (read + 2 * _tokens(material.test[:256]) + _tokens(material.test[:16]))
-    general = _general(material)
-    letters = sum(row.bytes for row in general) / max(1, _tokens(general))
-    read += 2 * (_tokens(general) + PROBE_LETTERS / max(1.0, letters) + _tokens(material.test[:64]))
+    probes = PROBE_LETTERS / _letters(material)
+    read += 2 * (_general(material) / 2 + probes + _tokens(material.test[:64]))
     task = cast(Generation, material.task)
     samples = min(material.plan.select.samples, len(material.test))
     seconds = costs.token * read
@@ -214,9 +213,19 @@ def _observed(material: Material, costs: _Costs) -> float:
     return seconds
 
 
-def _general(material: Material, *, choosing: bool = False) -> list[Row]:
-    task = cast(Generation, material.task)
-    return material.once(f"general_{choosing}", lambda: general_rows(task, choosing=choosing))
+def _general(material: Material) -> float:
+    """Return about how many tokens the passages of general text have; a half of them chooses."""
+    longest = cast(Generation, material.task).max_length()
+    return sum(min(longest, len(text) / _letters(material)) for text in general_text())
+
+
+def _letters(material: Material) -> float:
+    """Return the characters of a token, on average over the test rows."""
+    said = 0
+    for example in (row.example for row in material.test):
+        said += len(example.input) + len(example.target or "")
+        said += sum(len(str(message.content)) for message in example.messages or ())
+    return max(1.0, said / max(1, _tokens(material.test)))
 
 
 def _measured(material: Material, entered: Sequence[Candidate]) -> _Costs:
