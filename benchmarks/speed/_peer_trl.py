@@ -1,6 +1,6 @@
 """TRL's side of the race, run by the peers' interpreter: LoRA with SFTTrainer, on a processor.
 
-PYTHON _peer_trl.py MODEL ROWS BATCH EPOCHS default|best
+PYTHON _peer_trl.py MODEL ROWS BATCH EPOCHS default|packed|packed-float32|float32
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def main(model: str, rows: str, batch: str, epochs: str, settings: str) -> None:
 
     texts = [json.loads(line) for line in Path(rows).read_text(encoding="utf-8").splitlines()]
     more = {"per_device_train_batch_size": int(batch)}
-    if settings == "best":
+    if "packed" in settings:
         # As many tokens an update, in rows without padding. No row is longer than 512.
-        more = {
-            "per_device_train_batch_size": 2,
-            "packing": True,
-            "max_length": 512,
-            "gradient_checkpointing": False,
-        }
+        more |= {"per_device_train_batch_size": 2, "packing": True, "max_length": 512}
+    if settings != "default":
+        more["gradient_checkpointing"] = False
+    if "float32" in settings:
+        # Processors that cannot multiply bf16 emulate it, many times slower.
+        more["bf16"] = False
     with tempfile.TemporaryDirectory() as folder:
         trainer = SFTTrainer(
             model=model,

@@ -2,11 +2,14 @@
 
 Random weights (seed 0), the built-in model's tokenizer, booking dialogues as plain text, 15 to 350
 tokens, every token supervised; rank 16 on all linear layers. The same rows, updates of as many
-rows, epochs and threads for each, in processes of their own, in turn. TRL comes twice: as it is
-(bf16 and gradient checkpointing are its defaults) and at its best here (packing, no
-checkpointing). Seconds are those of training alone; tokens are counted without padding.
+rows, epochs and threads for each, in processes of their own, in turn. TRL comes four times: as it
+is (bf16 and gradient checkpointing are its defaults), and without checkpointing in what may be its
+best settings on this processor: packed or not, bf16 or float32. Seconds are those of training
+alone; tokens are counted without padding. A processor without bf16 emulates it, several hundred
+seconds for 16 rows: there the bf16 contenders are left out, unless ``--emulated`` asks for them.
 
     python -m benchmarks.speed.peers_lora --peers PYTHON [--repeats 3] [--epochs 1] [--rows 160]
+        [--emulated]
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 from benchmarks.common import save, shared
 from benchmarks.speed._contenders import race, table
 from benchmarks.speed._llama import llama_34m
+from fewtune.environment import bf16_is_native
 
 HERE = Path(__file__).resolve().parent
 OURS = "fewtune"
@@ -46,6 +50,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rows", type=int, default=160)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--emulated", action="store_true", help="bf16 where it is emulated too")
     given = parser.parse_args()
     if not given.peers:
         print("skipped: name an interpreter that has trl with --peers PYTHON")
@@ -58,15 +63,15 @@ def main() -> None:
         )
         ours = [sys.executable, "-m", "benchmarks.speed._ours", "generation", model, rows, "lora"]
         peer = [given.peers, str(HERE / "_peer_trl.py"), model, rows, str(BATCH), str(given.epochs)]
-        found = race(
-            {
-                OURS: [*ours, str(BATCH), str(given.epochs)],
-                "TRL SFTTrainer as it comes": [*peer, "default"],
-                "TRL SFTTrainer, packing, no checkpointing": [*peer, "best"],
-            },
-            given.repeats,
-            given.threads,
-        )
+        contenders = {
+            OURS: [*ours, str(BATCH), str(given.epochs)],
+            "TRL, packing, no checkpointing, float32": [*peer, "packed-float32"],
+            "TRL, no checkpointing, float32": [*peer, "float32"],
+        }
+        if bf16_is_native("cpu") or given.emulated:
+            contenders["TRL SFTTrainer as it comes"] = [*peer, "default"]
+            contenders["TRL, packing, no checkpointing"] = [*peer, "packed"]
+        found = race(contenders, given.repeats, given.threads)
     # One count for all: that of the rows, end tokens included.
     tokens = found[OURS][0]["tokens"] * given.epochs
     for turns in found.values():
