@@ -138,5 +138,5 @@ def test_an_end_is_added_where_the_template_has_none(tokenizer):
 
 def test_a_model_without_an_end_token_cannot_learn_to_end(tokenizer):
     tokenizer.eos_token = None
-    with pytest.raises(ModelError, match="end-of-text"):
+    with pytest.raises(ModelError, match="no end token"):
         with_template(tokenizer, "chat")
