@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ WORK = 150_000
 compared with fewer, drawn at random, so that the work grows with the rows and not their square."""
 
 BLOCK = 500
+THREADS = 4
+"""Blocks of rows that are compared at once, each in some 50 MB."""
 
 
 def neighbour_votes(vectors: Any, given: Indices, classes: int, seed: int = 0) -> Floats:
@@ -104,7 +108,8 @@ def _nearest(unit: Any, compared: Indices, count: int) -> tuple[Indices, Floats]
     place[compared] = np.arange(len(compared))
     index = np.empty((rows, count), dtype=np.intp)
     likeness = np.empty((rows, count), dtype=np.float32)
-    for start in range(0, rows, BLOCK):
+
+    def fill(start: int) -> None:
         products = unit[start : start + BLOCK] @ others
         cosines = np.asarray(products if isinstance(products, np.ndarray) else products.toarray())
         own = place[start : start + BLOCK]
@@ -115,4 +120,8 @@ def _nearest(unit: Any, compared: Indices, count: int) -> tuple[Indices, Floats]
         order = np.argsort(-value, axis=1, kind="stable")
         index[start : start + BLOCK] = compared[np.take_along_axis(near, order, axis=1)]
         likeness[start : start + BLOCK] = np.take_along_axis(value, order, axis=1)
+
+    # Each block writes its own rows, and scipy and numpy let go of the interpreter meanwhile.
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+        list(pool.map(fill, range(0, rows, BLOCK)))
     return index, likeness

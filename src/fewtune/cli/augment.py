@@ -159,7 +159,8 @@ def _closing(outcome: Outcome, output: str, test: str, model: str) -> list[str]:
     if not test:
         said.append("Copies of test rows were not looked for: add --test FILE if you have one.")
     if made.replaced:
-        said.append(f"{len(made.replaced):,} rows were replaced by their rewriting.")
+        rows = "1 row was" if len(made.replaced) == 1 else f"{len(made.replaced):,} rows were"
+        said.append(f"{rows} replaced by their rewriting.")
     if outcome.images is not None:
         said.append(f"New images are in {outcome.images}.")
     said.append(

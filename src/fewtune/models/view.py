@@ -103,7 +103,8 @@ class _View:
                 )
                 for row, place in enumerate(places):
                     kept = (target[row] != IGNORED).nonzero()[:, 0].tolist()
-                    names = self._tokenizer.convert_ids_to_tokens(target[row, kept].tolist())
+                    # Decoded, for a byte-level vocabulary writes a space as Ġ.
+                    names = [self._tokenizer.decode([i]) for i in target[row, kept].tolist()]
                     found[place] = list(zip(names, nll[row, kept].tolist(), strict=True))
         return found
 
