@@ -1,6 +1,7 @@
 """Label errors: 10% of labels flipped; how many of the first k, and of those named, were flipped.
 
     python -m benchmarks.data.check_labels [--model minilm [--cache FILE.npz]] [--tuning]
+        [--seeds N] [--for SECONDS] [--resume]
 
 precision@k: k rows are flipped, and the k rows whose own label is least probable are looked at.
 "named" are the rows that the check itself names, with how many of them were flipped; "clean" counts
@@ -11,7 +12,8 @@ The limits of the check were chosen on the sets of ``--tuning`` (half of Banking
 attributes of E2E, speakers of the dialogues, books of one file of the corpus); the sets reported
 without it are others: the other half of the intents and all of them, joined by other draws, other
 attributes, services, books, and the front desk. The rows of all of Banking77 overlap with half of
-those tuned on. ``--cache`` keeps the model's embeddings of the texts between runs.
+those tuned on. ``--cache`` keeps the model's embeddings of the texts between runs. Every draw
+is kept at once; ``--for`` ends after so many seconds of the processor, ``--resume`` goes on.
 """
 
 from __future__ import annotations
@@ -199,26 +201,8 @@ def few(data: Dataset, count: int) -> Dataset:
     return replace(data, examples=tuple(random.Random(count).sample(data.examples, count)))
 
 
-def main() -> None:
-    model, tuning = None, "--tuning" in sys.argv
-    if "--model" in sys.argv:
-        from fewtune.models.view import view
-
-        cache = sys.argv[sys.argv.index("--cache") + 1] if "--cache" in sys.argv else ""
-        name = sys.argv[sys.argv.index("--model") + 1]
-        model = Remembered(view(name, "labelled_text"), Path(cache) if cache else None)
-    data = load(shared("data", "banking77", "train.csv"))
-    results = []
-    only = sys.argv[sys.argv.index("--only") + 1] if "--only" in sys.argv else ""
-    for name, part in sets(data, tuning):
-        if not re.search(only, name):
-            continue
-        clean = named_by(Context(part, model=model))
-        for seed in range(1 if model else 3):  # a model takes minutes a draw
-            results.append(measure(name, part, seed, model) | {"clean": len(clean)})
-    if only:
-        print("not saved: a part of the sets")
-        return
+def said_of_all(results: list[dict]) -> None:
+    """Print what the draws have in common."""
     knows = [r for r in results if r["accuracy"] >= 0.75]
     met = [r for r in knows if r["precision_at_k"][0] >= 0.88]
     named, right = sum(r["named"] for r in results), sum(r["right"] for r in results)
@@ -229,7 +213,37 @@ def main() -> None:
         said("rows named where precision@k < .88 or accuracy < .75:",
              sum(r["right"] for r in hard), sum(r["named"] for r in hard))
     )  # fmt: skip
-    save("data/check_labels" + ("_minilm" if model else "") + ("_tuning" * tuning), results)
+
+
+def given(option: str, otherwise: str) -> str:
+    """Return what the command line says after an option."""
+    return sys.argv[sys.argv.index(option) + 1] if option in sys.argv else otherwise
+
+
+def main() -> None:
+    model, tuning = None, "--tuning" in sys.argv
+    if "--model" in sys.argv:
+        from fewtune.models.view import view
+
+        cache = given("--cache", "")
+        model = Remembered(
+            view(given("--model", ""), "labelled_text"), Path(cache) if cache else None
+        )
+    name = "data/check_labels" + ("_minilm" if model else "") + ("_tuning" * tuning)
+    kept = Path(__file__).parents[1] / "data" / "results" / f"{name.rpartition('/')[2]}.json"
+    resume = "--resume" in sys.argv and kept.exists()
+    results = json.loads(kept.read_text())["results"] if resume else []
+    done = {(r["set"], r["seed"]) for r in results}
+    data = load(shared("data", "banking77", "train.csv"))
+    least = time.process_time() + float(given("--for", "1e9"))
+    for seed in range(int(given("--seeds", "1" if model else "3"))):
+        for title, part in sets(data, tuning):
+            if (title, seed) in done or time.process_time() > least:
+                continue
+            clean = {} if seed else {"clean": len(named_by(Context(part, model=model)))}
+            results.append(measure(title, part, seed, model) | clean)
+            save(name, results)
+    said_of_all(results)
 
 
 if __name__ == "__main__":

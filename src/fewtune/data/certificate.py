@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
+from fewtune.data.near_images import near_images
 from fewtune.data.similarity import near_matches
+from fewtune.data.thumbnails import thumbnail
 from fewtune.data.units import Units, compared_texts
 from fewtune.records import Certificate, Dataset
 
@@ -52,8 +55,6 @@ def certify_split(
     crossing = _crossing(units, parts) + sum(_crossing_to(dataset, other) for other in given)
     at_random = sum(drawn) / DRAWS
     claimed = _claimed(dataset, units, seed) if probe and dataset.labels else None
-    if dataset.shape == "labelled_image":
-        claimed = None
     return Certificate(
         units.clusters,
         units.groups,
@@ -76,8 +77,13 @@ def _crossing(units: Units, parts: Sequence[int]) -> int:
 
 def _crossing_to(dataset: Dataset, other: Dataset) -> int:
     """Return the number of pairs of rows across two files that belong together."""
-    matches = near_matches(compared_texts(other), compared_texts(dataset))
-    pairs = {(theirs, ours) for theirs, ours, _ in matches}
+    pairs: set[tuple[int, int]]
+    if dataset.shape == "labelled_image":
+        found = near_images([e.input for e in other], [e.input for e in dataset])
+        pairs = {(pair.first, pair.second) for pair in found}
+    else:
+        matches = near_matches(compared_texts(other), compared_texts(dataset))
+        pairs = {(theirs, ours) for theirs, ours, _ in matches}
     groups: dict[str, list[int]] = {}
     for row, example in enumerate(dataset):
         if example.group:
@@ -109,17 +115,35 @@ def _claimed(dataset: Dataset, units: Units, seed: int) -> float | None:
         unit_fold += [number % PROBE_FOLDS] * len(unit)
     row_fold = list(unit_fold)
     generator.shuffle(row_fold)
-    texts = [dataset[row].input for row in rows]
+    inputs = [dataset[row].input for row in rows]
     labels = [units.labels[row] for row in rows]
-    honest = _accuracy(texts, labels, unit_fold)
-    naive = _accuracy(texts, labels, row_fold)
+    looks = _pixels(inputs) if dataset.shape == "labelled_image" else None
+    honest = _accuracy(inputs, looks, labels, unit_fold)
+    naive = _accuracy(inputs, looks, labels, row_fold)
     if honest is None or naive is None:
         return None
     return 100 * (naive - honest)
 
 
-def _accuracy(texts: Sequence[str], labels: Sequence[str], fold_of: Sequence[int]) -> float | None:
-    """Return the cross-validated accuracy of TF-IDF and logistic regression, or ``None``."""
+def _pixels(paths: Sequence[str]) -> Any:
+    """Return images of 16 × 16 pixels as rows from 0 to 1; zero for what cannot be read."""
+    import numpy as np
+
+    found = np.zeros((len(paths), 16 * 16 * 3))
+    for at, path in enumerate(paths):
+        small = thumbnail(path)
+        if small is not None:
+            found[at] = small.reshape(16, 2, 16, 2, 3).mean(axis=(1, 3)).ravel() / 255
+    return found
+
+
+def _accuracy(
+    texts: Sequence[str], looks: Any, labels: Sequence[str], fold_of: Sequence[int]
+) -> float | None:
+    """Return the cross-validated accuracy of logistic regression on TF-IDF or pixels, or ``None``.
+
+    Pixels, where there are any, are ``looks``.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -132,17 +156,21 @@ def _accuracy(texts: Sequence[str], labels: Sequence[str], fold_of: Sequence[int
         held = [i for i, f in enumerate(fold_of) if f == fold]
         if not held or len({labels[i] for i in train}) < 2:
             return None
-        try:
-            vectorizer = TfidfVectorizer(sublinear_tf=True)
-            features = vectorizer.fit_transform([texts[i] for i in train])
-        except ValueError:  # no words at all
-            return None
+        if looks is not None:
+            features, asked = looks[train], looks[held]
+        else:
+            try:
+                vectorizer = TfidfVectorizer(sublinear_tf=True)
+                features = vectorizer.fit_transform([texts[i] for i in train])
+            except ValueError:  # no words at all
+                return None
+            asked = vectorizer.transform([texts[i] for i in held])
         model = LogisticRegression(C=10, solver="saga", tol=1e-3, max_iter=10, random_state=0)
         with warnings.catch_warnings():
             # A probe that is nearly fitted ranks two splits as well as one that is.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(features, [labels[i] for i in train])
-        predicted = model.predict(vectorizer.transform([texts[i] for i in held]))
+        predicted = model.predict(asked)
         right += sum(p == labels[i] for p, i in zip(predicted, held, strict=True))
     return right / len(texts)
 

@@ -302,3 +302,36 @@ def test_e2e_prompts_stay_together(shared: Path) -> None:
     assert len(sides) == 547
     assert all(len(side) == 1 for side in sides.values())
     assert abs(len(found.test) / len(data) - 0.2) < 0.02
+
+
+def _pictures(folder: Path, start: int = 0) -> Dataset:
+    """Return 20 pictures of random spots, each four times as bright as one likes."""
+    import numpy as np
+    from PIL import Image, ImageEnhance
+
+    draw = np.random.default_rng(start)
+    rows = []
+    folder.mkdir()
+    for n in range(20):
+        spots = Image.fromarray(draw.integers(0, 200, (7, 7, 3), dtype=np.uint8))
+        picture = spots.resize((48, 48), Image.Resampling.BICUBIC)
+        for k in range(4):
+            path = folder / f"{n}-{k}.png"
+            ImageEnhance.Brightness(picture).enhance(1 + 0.1 * k).save(path)
+            rows.append(Example(str(path), "ab"[n % 2], str(path)))
+    return Dataset(tuple(rows), "labelled_image", str(folder))
+
+
+def test_a_random_split_of_copied_images_claims_too_much(tmp_path: Path) -> None:
+    found = split(_pictures(tmp_path / "one"), certify=True).certificate
+    assert (found.clusters, found.crossing) == (20, 0)
+    # Spots say nothing of the label, so that only a copy on the other side does.
+    assert found.claimed is not None and found.claimed > 20
+    assert any("points of accuracy under a random split" in s for s in found.sentences)
+
+
+def test_images_that_cross_to_a_given_test_are_counted(tmp_path: Path) -> None:
+    data, other = _pictures(tmp_path / "one"), _pictures(tmp_path / "two", 7)
+    assert split(data, given_test=other).certificate.crossing == 0
+    leaky = Dataset((*other.examples, data[5]), "labelled_image", "two")
+    assert split(data, given_test=leaky).certificate.crossing == 4
