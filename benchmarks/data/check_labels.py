@@ -240,7 +240,7 @@ def main() -> None:
         for title, part in sets(data, tuning):
             if (title, seed) in done or time.process_time() > least:
                 continue
-            clean = {} if seed else {"clean": len(named_by(Context(part, model=model)))}
+            clean = {} if seed or model else {"clean": len(named_by(Context(part)))}
             results.append(measure(title, part, seed, model) | clean)
             save(name, results)
     said_of_all(results)

@@ -149,7 +149,7 @@ def _too_little(held_out: LeaveOneOut) -> str:
 
 def _abstention(reason: str, context: Context) -> Finding:
     cure = "Read a sample of the labels yourself"
-    if context.model is None and context.data.shape == "labelled_text":
+    if context.model is None:
         cure += ", or give --model: its embeddings may know more"
     return Finding(
         "label_errors",

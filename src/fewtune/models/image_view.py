@@ -11,6 +11,7 @@ import torch
 from fewtune.data.images import Pixels
 from fewtune.errors import DataError
 from fewtune.models.image_classifier import classifier_of, load_processor, read_image_model
+from fewtune.models.load import read_config, require
 from fewtune.models.source import Source
 from fewtune.records import Example
 
@@ -31,12 +32,13 @@ class ImageView:
     Raises
     ------
     ModelError
-        If it has no image processor.
+        If it is no image model, or has no image processor.
     """
 
     context_length = 0
 
     def __init__(self, source: Source) -> None:
+        require(source, read_config(source), ("image",), "looking at images")
         self.name = source.name
         self._source = source
         # Nothing is kept: every image is looked at once.

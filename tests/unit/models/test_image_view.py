@@ -65,5 +65,5 @@ def test_checks_are_told_by_what_they_looked(mobilenet: Path, folder: Path) -> N
 
 
 def test_a_text_model_has_no_eyes(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError):
-        view(str(tiny.save_encoder(tmp_path / "text", ["a b"])), "labelled_image").embed([])
+    with pytest.raises(ModelError, match="looking at images"):
+        view(str(tiny.save_encoder(tmp_path / "text", ["a b"])), "labelled_image")
