@@ -339,6 +339,29 @@ def _data_figures() -> list[tuple[str, str, str]]:
             "check_labels",
         ),
     ]
+    modelled = _results("check_labels_minilm")
+    near, images = _results("near_duplicates"), _results("check_images")["near"]
+    rows += [
+        (
+            f"the same on {len(modelled)} sets with `--model minilm` (seed 0)",
+            f"{sum(r['named'] for r in modelled):,} rows named, "
+            f"{sum(r['right'] for r in modelled):,} of them flipped",
+            "check_labels_minilm",
+        ),
+        (
+            f"near-duplicates planted in Banking77 ({len(near['planted'])} seeds)",
+            f"found {_share(near['recall'], True)}, pairs right {_share(near['precision'], True)}",
+            "near_duplicates",
+        ),
+        (
+            f"changed copies planted among photos of hands ({len(images)} seeds)",
+            "found "
+            + ", ".join(f"{100 * r['recall'][0]:.1f}%" for r in images)
+            + "; pairs right "
+            + ", ".join(f"{100 * r['precision'][0]:.1f}%" for r in images),
+            "check_images",
+        ),
+    ]
     return rows
 
 

@@ -1,6 +1,7 @@
 """Checks of images on photos of hands: near copies, conflicts, flipped labels, far test images.
 
     python -m benchmarks.data.check_images [--model ../shared/models/mobilenet_v2]
+        [--only near,clean,flips,far]
 
 sign_digits has 2,062 photos of ten classes. Near copies: each planted file is a changed copy of one
 photo; a pair is right if both files come from one photo, and so is a photo's copy that is named
@@ -13,6 +14,7 @@ depends on a model is only measured with ``--model``.
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import tempfile
@@ -37,6 +39,7 @@ from fewtune.records import Dataset, Example
 
 EACH = 50
 SEEDS = range(3)
+PARTS = ("near", "clean", "flips", "far")
 
 
 def cropped(image: Image.Image, draw: random.Random, most: float) -> Image.Image:
@@ -207,20 +210,26 @@ def main() -> None:
         model = view(sys.argv[sys.argv.index("--model") + 1], "labelled_image")
     used = set(random.Random(0).sample(range(len(photos)), 700))
     others = tuple(e for i, e in enumerate(photos) if i not in used)
-    results: dict[str, object] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if model is None:
+    name = "data/check_images" + ("_model" if model else "")
+    kept = Path(__file__).with_name("results") / f"{name.rpartition('/')[2]}.json"
+    only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else []
+    results: dict[str, object] = json.loads(kept.read_text())["results"] if only else {}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        if model is None and "near" in (only or PARTS):
             rest = replace(photos, examples=others)
             results["near"] = [near_copies(rest, seed, folder) for seed in SEEDS]
             results["copies"] = copies(photos, folder)
+        if model is None and "clean" in (only or PARTS):
             clean = run(Context(photos)).findings
             print("all checks on the photos as they are:", *(f"  {f.severity} {f.check}: "
                   f"{f.evidence}" for f in clean), sep="\n")  # fmt: skip
             results["clean"] = [f"{f.severity} {f.check}" for f in clean]
-        results["flips"] = [flips(photos, seed, model) for seed in SEEDS]
-        results["far"] = far(photos, model, folder)
-    save("data/check_images" + ("_model" if model else ""), results)
+        if "flips" in (only or PARTS):
+            results["flips"] = [flips(photos, seed, model) for seed in SEEDS]
+        if "far" in (only or PARTS):
+            results["far"] = far(photos, model, folder)
+    save(name, results)
 
 
 if __name__ == "__main__":
