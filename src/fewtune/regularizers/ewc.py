@@ -24,7 +24,9 @@ class EwcOptions(RowOptions):
     """Options of ``ewc``."""
 
     strength: float = Field(
-        1.0, gt=0, description="1: about the divergence from the base, in nats a unit"
+        100.0,
+        gt=0,
+        description="1 is about the divergence from the base in nats a unit, which holds little",
     )
     samples: int = Field(64, ge=1, description="rows that the Fisher information is measured on")
 

@@ -15,7 +15,7 @@ __all__ = ["L1"]
 class L1Options(Options):
     """Options of ``l1``."""
 
-    strength: float = Field(1e-5, gt=0, description="times the sum of absolute changes")
+    strength: float = Field(1e-3, gt=0, description="times the sum of absolute changes")
 
 
 class L1(Regularizer):

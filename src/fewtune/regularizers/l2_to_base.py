@@ -15,7 +15,7 @@ __all__ = ["L2ToBase"]
 class L2ToBaseOptions(Options):
     """Options of ``l2_to_base``."""
 
-    strength: float = Field(1e-2, gt=0, description="half of it times the squared distance")
+    strength: float = Field(1.0, gt=0, description="half of it times the squared distance")
 
 
 class L2ToBase(Regularizer):

@@ -106,6 +106,6 @@ def test_ewc_at_strength_1_is_about_the_divergence(tmp_path):
     # Where one direction is seen at a time the diagonal is exact: KL ≈ 1/2 · F · Δ².
     points = [(2, 0, 1), (0, 2, 0)]
     small = (0.05, -0.05)
-    ewc, _ = penalty_and_slope(tmp_path, "ewc", points, moved=small)
+    ewc, _ = penalty_and_slope(tmp_path, "ewc", points, moved=small, strength=1.0)
     divergence, _ = penalty_and_slope(tmp_path, "kl_to_base", points, moved=small, dose=1.0)
     assert ewc == pytest.approx(divergence, rel=0.01)
