@@ -176,3 +176,20 @@ def test_labels_that_are_numbers_are_names(tmp_path, encoder, data_folder, fewtu
     assert json.loads((tmp_path / "run" / "data.json").read_text())["labels"] == ["0", "1", "2"]
     said = fewtune("predict", tmp_path / "run", "--text", "invoice and payment please")
     assert said.out.split("\t")[0] in {"0", "1", "2"}
+
+
+def test_more_test_rows_than_neighbours_are_looked_at(encoder, data_folder, tmp_path, monkeypatch):
+    """More than eight test rows, of which eight are looked at: the score says eight."""
+    import fewtune
+    from fewtune.verbs import observe
+
+    monkeypatch.setattr(observe, "COMPARED", 8)
+    run = fewtune.fit(
+        data_folder / "labelled.csv",
+        str(encoder),
+        settings={"method.name": "full", "select.rungs": [], "training.updates": 4},
+        output=tmp_path / "run",
+    )
+    there = len((run.path / "predictions.jsonl").read_text(encoding="utf-8").splitlines())
+    assert there > 8
+    assert run.scores["neighbourhood_overlap"].n == 8

@@ -49,7 +49,8 @@ class Evidence:
     earlier
         What an earlier version of the model did on the test rows.
     kept_neighbours
-        Share of each test row's nearest neighbours that were its neighbours before tuning.
+        Share of each test row's nearest neighbours that were its neighbours before tuning; NaN for
+        a row that was not looked at.
     out_of_fold
         What models that did not know them did on the known rows.
     base

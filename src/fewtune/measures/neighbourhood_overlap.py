@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fewtune.measures.base import Evidence, Measure
 from fewtune.measures.intervals import bootstrap
 from fewtune.records import Score
@@ -22,10 +24,15 @@ class NeighbourhoodOverlap(Measure):
 
     def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
         """Return the mean share, or ``None`` where neighbours were not looked at."""
-        kept = evidence.kept_neighbours
-        if kept is None or not len(kept):
+        if evidence.kept_neighbours is None:
             return None
+        looked = np.flatnonzero(~np.isnan(evidence.kept_neighbours))
+        if not len(looked):
+            return None
+        kept = evidence.kept_neighbours[looked]
         value, low, high = bootstrap(
-            lambda weights: weights @ kept / weights.sum(axis=1), evidence.test.groups, seed=seed
+            lambda weights: weights @ kept / weights.sum(axis=1),
+            evidence.test.groups[looked],
+            seed=seed,
         )
         return self.named(value, low, high, len(kept))

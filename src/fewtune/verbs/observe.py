@@ -174,9 +174,14 @@ def changes(
             language, base, tuned, trained, test, own=own, most=most, seed=seed
         )
     if moved:
-        some = [test[i] for i in _spread(len(test), COMPARED)]
+        places = _spread(len(test), COMPARED)
+        some = [test[i] for i in places]
         before, after = features(base, task, some), features(tuned, task, some)
-        found["kept_neighbours"] = observe_neighbours(before, after)
+        kept = observe_neighbours(before, after)
+        # One figure a test row, so that it can be told which group each belongs to.
+        found["kept_neighbours"] = np.full(len(test), np.nan)
+        if len(kept):
+            found["kept_neighbours"][places] = kept
     return found
 
 

@@ -169,5 +169,13 @@ class TestNeighbours:
         score = score_all(made)["neighbourhood_overlap"]
         assert score.value == pytest.approx(0.5)
         assert 0 <= score.low < 0.5 < score.high <= 1
-        none = Evidence("image_classification", test, kept_neighbours=np.zeros(0))
+        none = Evidence("image_classification", test, kept_neighbours=np.full(4, np.nan))
         assert "neighbourhood_overlap" not in score_all(none)
+
+    def test_rows_that_were_not_looked_at_do_not_count(self):
+        """Of many test rows a few hundred are looked at: 1 and 0.5 of four rows, mean 0.75."""
+        test = classified([0] * 4, [0] * 4)
+        kept = np.array([1, np.nan, 0.5, np.nan])
+        score = score_all(Evidence("text_classification", test, kept_neighbours=kept))
+        assert score["neighbourhood_overlap"].value == pytest.approx(0.75)
+        assert score["neighbourhood_overlap"].n == 2
