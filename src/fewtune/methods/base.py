@@ -60,6 +60,8 @@ class Method(Configured, ABC):
     """Regularizers it cannot be combined with, and why."""
     rate_factor: ClassVar[float] = 1.0
     """Learning rate relative to full fine-tuning of the same model."""
+    highest_rate: ClassVar[float] = HIGHEST_RATE
+    """Rates are not taken higher, however small the model."""
     why: ClassVar[str] = ""
     """Why it is for some tasks only."""
     solves_after: ClassVar[bool] = False
@@ -85,7 +87,7 @@ class Method(Configured, ABC):
         power = SMALL_GENERATOR_POWER if task == "generation" else SMALL_CLASSIFIER_POWER
         size = smaller**power if smaller > 1 else larger**-LARGE_POWER
         full = min(RATE_AT_HALF_BILLION * size, HIGHEST_FULL_RATE)
-        usual = float(f"{min(full * self.rate_factor, HIGHEST_RATE):.1e}")
+        usual = float(f"{min(full * self.rate_factor, self.highest_rate):.1e}")
         return float(f"{usual / 3:.1e}"), usual, float(f"{usual * 3:.1e}")
 
     def unfit(self, task: str) -> str:

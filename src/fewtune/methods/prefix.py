@@ -33,7 +33,10 @@ class Prefix(Method):
     Options = PrefixOptions
     tasks = frozenset({"generation", "text_classification"})
     keeps_base = True
-    rate_factor = 30.0
+    rate_factor = 150.0
+    """stories260K, 200 E2E pairs, 50 updates; nats/byte of 100 other pairs, from 2.453: 2.306 at a
+    rate of 0.03, 2.176 at 0.1, 2.020 at 0.3, 2.034 at 1; at 0.01 next to nothing."""
+    highest_rate = 0.3
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Return the model with a prefix in every attention layer.

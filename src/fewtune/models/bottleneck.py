@@ -89,7 +89,8 @@ def _projections(block: nn.Module, width: int) -> list[nn.Module]:
     attention: list[nn.Module] = []
     rest: list[nn.Module] = []
     for name, module in block.named_modules():
-        if _width_out(module) == width:
+        # A model without one width throughout (a convolutional one) says none: nothing fits.
+        if width and _width_out(module) == width:
             (attention if "att" in name.lower() else rest).append(module)
     return attention[-1:] + rest[-1:]
 

@@ -50,13 +50,15 @@ class TestPlaces:
         model = ViTModel(small, add_pooling_layer=False)
         assert add_bottlenecks(model, 2, 8) == 4
 
-    def test_a_convolutional_model_is_refused(self, tmp_path):
+    @pytest.mark.parametrize("width", [0, 1280])
+    def test_a_convolutional_model_is_refused(self, tmp_path, width):
+        """Its configuration names no width, which is told as 0."""
         from transformers import AutoModelForImageClassification
 
         folder = tiny.save_mobilenet(tmp_path)
         model = AutoModelForImageClassification.from_pretrained(folder)
         with pytest.raises(ModelError, match="a transformer"):
-            add_bottlenecks(model, 2, 1280)
+            add_bottlenecks(model, 2, width)
 
 
 def test_what_an_adapter_computes():
