@@ -227,9 +227,8 @@ def folds(
 ) -> list[tuple[int, ...]]:
     """Return k disjoint folds of rows, near-duplicates and groups together, labels spread evenly.
 
-    A fold is what must be **out of training** while it is held; what of it judges is
-    ``judging(dataset, fold)``: a row's variations leave with it, and never judge. Variations whose
-    originals are not among the rows are in no fold, so they always train.
+    A fold is what is **out of training** while it is held; ``judging(dataset, fold)`` of it judges:
+    a row's variations leave with it and never judge. Those without originals are in no fold.
 
     Parameters
     ----------
