@@ -187,7 +187,12 @@ def test_more_test_rows_than_neighbours_are_looked_at(encoder, data_folder, tmp_
     run = fewtune.fit(
         data_folder / "labelled.csv",
         str(encoder),
-        settings={"method.name": "full", "select.rungs": [], "training.updates": 4},
+        settings={
+            "method.name": "contrastive",
+            "select.rungs": [],
+            "training.updates": 4,
+            "training.evaluations": 1,
+        },
         output=tmp_path / "run",
     )
     there = len((run.path / "predictions.jsonl").read_text(encoding="utf-8").splitlines())
