@@ -110,6 +110,7 @@ def test_what_was_chosen_is_what_was_kept(run):
         "head": {"head.safetensors"},
         "lora": {"head.safetensors", "adapter_model.safetensors", "adapter_config.json"},
         "full": {"model.safetensors", "config.json"},
+        "contrastive": {"model.safetensors", "config.json", "head.safetensors"},
     }
     assert expected[run.chosen["method"]] <= kept
     assert {"tokenizer.json", "tokenizer_config.json"} <= kept

@@ -26,7 +26,9 @@ def test_fit_prints_one_json_object_of_the_promised_form(fewtune, causal_lm, dat
         "--json", *SMALL, "select.samples=2",
     )  # fmt: skip
     told = json.loads(done.out)
-    assert set(told) == {"run", "verdict", "scores", "controls", "chosen", "seconds"}
+    assert set(told) == {
+        "run", "verdict", "scores", "controls", "chosen", "seconds", "diagnosis"
+    }  # fmt: skip
     assert told["run"] == str(tmp_path / "run")
     assert done.code == {"ship": 0, "hold": 1}[told["verdict"]["decision"]]
     assert set(told["verdict"]) == {"decision", "reasons"}
@@ -71,7 +73,8 @@ def test_a_plan_is_written_edited_and_carried_out(fewtune, encoder, labelled_csv
     assert not (tmp_path / "runs").exists()
     values = yaml.safe_load(plan.read_text())
     assert values["effort"] == "normal"
-    assert len(values["select"]["rates"]) == 2
+    # So few rows a class are compared, by a method whose rate the dial mends.
+    assert values["method"]["name"] == "contrastive" and not values["select"]["rates"]
     values["training"]["updates"] = 4
     values["training"]["evaluations"] = 2
     values["select"] |= {"rates": [], "rungs": [], "dial": [0.5]}
@@ -86,6 +89,16 @@ def test_a_plan_is_written_edited_and_carried_out(fewtune, encoder, labelled_csv
     # Plain fine-tuning, a control, has a length of its own.
     assert max(event["update"] for event in journal if event["stage"] != "vanilla") == 4
     assert {e["values"]["alpha"] for e in journal if e["kind"] == "dial"} == {0.5, 1.0}
+
+
+def test_normal_effort_plans_other_rates_for_a_generator(fewtune, causal_lm, data_folder, tmp_path):
+    plan = tmp_path / "plan.yaml"
+    rows = data_folder / "prompts.jsonl"
+    done = fewtune("plan", rows, "--model", causal_lm, "-o", plan, "--effort", "normal")
+    assert done.code == 0, done.err
+    values = yaml.safe_load(plan.read_text())
+    low, high = values["select"]["rates"]
+    assert low < values["training"]["learning_rate"] < high
 
 
 def test_what_is_set_on_the_command_line_outranks_the_plan(

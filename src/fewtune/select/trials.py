@@ -65,6 +65,9 @@ class Trial:
         Whether its validation is out of fold.
     rise
         What it costs on general text, as a share, where that was asked (a language model).
+    idle_head
+        Number of values of a classifier's head that were neither fitted nor trained; 0 where the
+        head could learn.
     """
 
     candidate: Candidate
@@ -80,6 +83,7 @@ class Trial:
     evaluations: Sequence[Evaluation] = ()
     crossfitted: bool = False
     rise: float | None = None
+    idle_head: int = 0
 
     @property
     def name(self) -> str:
@@ -178,4 +182,14 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
         alpha=dialled.alpha,
         evaluations=run.evaluations,
         rise=dialled.rise,
+        idle_head=_idle_head(model, candidate, method),
     )
+
+
+def _idle_head(model: nn.Module, candidate: Candidate, method: Method) -> int:
+    """Return the number of values of a head that nothing could teach; see ``Trial.idle_head``."""
+    head = getattr(model, "head", None)
+    if head is None or candidate.training.head_first is not False or method.solves_after:
+        return 0
+    values = list(head.parameters())
+    return 0 if any(p.requires_grad for p in values) else sum(p.numel() for p in values)
