@@ -120,7 +120,8 @@ def axis(scores: Sequence[Score], zero: bool = False) -> Axis:
         ends.append(0.0)
     low, high = min(ends), max(ends)
     spread = (high - low) or abs(high) or 1.0
-    step = _round_step(spread / 4)
+    # The least number there is has no fourth.
+    step = _round_step(max(spread / 4, 1e-12))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if first == last:  # all figures are the same
         first, last = first - 1, last + 1

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from fewtune.records import Score
 from fewtune.report import words
 from fewtune.report.comparison import differences
 from fewtune.report.folder import RunContents
+from fewtune.report.rows import Z95
+from fewtune.report.training import trainings
 
 __all__ = ["Rule", "beside_rules"]
 
@@ -45,6 +50,45 @@ def _gap(run: RunContents, score: Score) -> Rule:
     return Rule("Train − validation gap", "small and stable", "depends on what is small", ours)
 
 
+CONVERGED = 0.1
+"""Most nats by which the loss may change in an epoch, says the rule."""
+
+LEAST_STEPS = 10
+"""Losses of fewer updates show no slope."""
+
+
+def _convergence(run: RunContents) -> tuple[Rule, Score] | None:
+    """Return the change of the training loss in the last epoch before what was kept.
+
+    It is the slope of a line through the losses of the last two epochs (at least ``LEAST_STEPS``
+    updates), with its interval; nothing where that much was not trained.
+    """
+    chosen = next((t for t in trainings(run) if t.is_chosen and t.per_epoch), None)
+    if chosen is None:
+        return None
+    last = chosen.kept or chosen.updates
+    before = [(x, y) for x, y in chosen.loss if x <= last]
+    steps = before[-max(LEAST_STEPS, 2 * chosen.per_epoch) :]
+    if len(steps) < LEAST_STEPS:
+        return None
+    updates, losses = np.asarray(steps).T
+    away = updates - updates.mean()
+    slope = float(away @ losses / (away @ away))
+    rest = losses - losses.mean() - slope * away
+    error = math.sqrt(float(rest @ rest) / (len(steps) - 2) / float(away @ away))
+    value, half = slope * chosen.per_epoch, Z95 * error * chosen.per_epoch
+    score = Score("loss_change", value, value - half, value + half, len(steps), "lower", "nats")
+    ours = f"the slope over {len(steps)} updates cannot be told from its noise"
+    if score.high < 0:
+        ours = "still surely falling: more updates might have helped"
+    elif score.low > 0:
+        ours = "surely rising"
+    bounds = words.bounds(score.low, score.high)
+    says = "converged" if abs(value) < CONVERGED else "not converged"
+    asks = f"converged below {CONVERGED:g} an epoch"
+    return Rule("Change of the training loss", asks, says, f"{ours} ({bounds})"), score
+
+
 def _against_controls(run: RunContents) -> str:
     found = differences(run)
     if not found:
@@ -64,6 +108,8 @@ RULES: dict[str, Callable[[RunContents, Score], Rule]] = {
 def beside_rules(run: RunContents) -> list[tuple[Rule, Score]]:
     """Return the rules that speak about a score of this run, each with that score."""
     scores = run.tuned()
-    return [
+    found = [
         (rule(run, scores[name]), scores[name]) for name, rule in RULES.items() if name in scores
     ]
+    converged = _convergence(run)
+    return [*found, converged] if converged else found

@@ -11,6 +11,9 @@ from fewtune.report.folder import RunContents, as_mapping, as_number
 
 __all__ = ["Alarm", "DialPoint", "Training", "alarms", "dials", "rivals", "trainings"]
 
+EPOCH = "updates_per_epoch"
+"""Its key among the values of a training's stage in the journal."""
+
 Series = tuple[tuple[float, float], ...]
 """Points (update, value), in order of updates."""
 
@@ -36,6 +39,8 @@ class Training:
         of least validation loss; ``None`` without evaluations.
     is_chosen
         Whether this training made the model that was chosen.
+    per_epoch
+        Updates of an epoch; 0 where the journal does not say.
     """
 
     stage: str
@@ -48,6 +53,7 @@ class Training:
     headline: Series
     kept: int | None
     is_chosen: bool
+    per_epoch: int = 0
 
     @property
     def name(self) -> str:
@@ -123,6 +129,7 @@ def _training(run: RunContents, stage: str) -> Training:
         headline=_series(evaluations, run.headline),
         kept=None if kept is None else round(kept),
         is_chosen=is_chosen,
+        per_epoch=round(next(filter(None, (as_number(e.values.get(EPOCH)) for e in said)), 0)),
     )
 
 

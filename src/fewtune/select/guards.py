@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fewtune.plan.plan import BudgetPlan
 from fewtune.records import Score
@@ -62,14 +62,16 @@ def guards(
         How far the model as it was written is from the one that was measured: the mean difference
         of the rows' losses, as a share of the mean loss.
     """
-    found = []
+    costs: dict[str, tuple[Guard, Score]] = {}
     if "forgetting" in scores and budget.forgetting:
-        found.append(_forgotten(scores, budget.forgetting, held))
+        costs["forgetting"] = _forgotten(scores, budget.forgetting)
     if "general_loss" in scores and budget.general_loss:
-        cure = _harder(held, "general_loss", scores["general_loss"])
-        found.append(
-            _bounded(scores["general_loss"], budget.general_loss, "more loss on general text", cure)
-        )
+        general = scores["general_loss"]
+        bounded = _bounded(general, budget.general_loss, "more loss on general text")
+        costs["general_loss"] = bounded, general
+    # One cure for both: two that differ by a budget would be read as two things to do.
+    cure = _harder(held, {name: score for name, (guard, score) in costs.items() if guard.holds})
+    found = [replace(guard, cure=cure) if guard.holds else guard for guard, _ in costs.values()]
     if "memorization" in scores:
         found.append(_extraction(scores["memorization"]))
     if "chrf_gain" in scores:
@@ -88,7 +90,7 @@ def guards(
     return sorted(found, key=lambda guard: not guard.holds)
 
 
-def _bounded(score: Score, bound: float, what: str, cure: str) -> Guard:
+def _bounded(score: Score, bound: float, what: str) -> Guard:
     """Return whether a share that should be small is surely beyond its bound."""
     amount = (
         f"{100 * score.value:.1f}% {what} (95% interval [{100 * score.low:.1f}, "
@@ -96,37 +98,41 @@ def _bounded(score: Score, bound: float, what: str, cure: str) -> Guard:
     )
     name = "general ability" if score.name == "general_loss" else "forgotten"
     if score.low > bound:
-        return Guard(True, f"{name} beyond the budget: {amount}", cure)
+        return Guard(True, f"{name} beyond the budget: {amount}")
     if score.value > bound:
         return Guard(False, f"{name} not surely beyond the budget: {amount}")
     return Guard(False, f"{name} within the budget: {amount}")
 
 
-def _harder(held: float, budget: str, score: Score) -> str:
+def _harder(held: float, costs: Mapping[str, Score]) -> str:
     """Return what to do against forgetting: hold, hold harder, or allow what was measured."""
     if not held:
         return "Hold it to the base: --set 'regularizers=[{name: kl_to_base}]'"
+    allowed = " ".join(
+        f"--set budget.{name}={math.ceil(100 * score.value) / 100:g}"
+        for name, score in costs.items()
+    )
     return (
         "Hold it harder to the base: --set 'regularizers=[{name: kl_to_base, options: {weight: "
         f"{4 * held:g}}}}}]', let short trials find how hard: --effort normal, or allow what it "
-        f"costs: --set budget.{budget}={math.ceil(100 * score.value) / 100:g}"
+        f"costs: {allowed}"
     )
 
 
-def _forgotten(scores: Mapping[str, Score], bound: float, held: float) -> Guard:
-    """Return the worse of two views of the probes.
+def _forgotten(scores: Mapping[str, Score], bound: float) -> tuple[Guard, Score]:
+    """Return the worse of two views of the probes, and its figure.
 
     What guessing explains is taken from the first and hides light forgetting: up to seven points
     of a kind of item with four options. The second, fewer right than before, says less than what
     was forgotten where something was learnt as well, and never more.
     """
     named = {"forgetting": "of the probes", "forgetting_net": "fewer probes right"}
-    views = []
-    for name, what in named.items():
-        if name in scores:
-            cure = _harder(held, "forgetting", scores[name])
-            views.append((_bounded(scores[name], bound, what, cure), scores[name].value > bound))
-    return max(views, key=lambda view: (view[0].holds, view[1]))[0]
+    views = [
+        (_bounded(scores[name], bound, what), scores[name])
+        for name, what in named.items()
+        if name in scores
+    ]
+    return max(views, key=lambda view: (view[0].holds, view[1].value > bound))
 
 
 def _answers(gain: Score) -> Guard:

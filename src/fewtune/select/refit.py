@@ -15,7 +15,7 @@ from torch import nn
 from fewtune.methods.base import Method
 from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, refit
-from fewtune.plan.plan import counts
+from fewtune.plan.plan import TrainingPlan, counts
 from fewtune.select import controls
 from fewtune.select.fitting import names_of, prepared_model, settle, training_of
 from fewtune.select.material import Material
@@ -23,16 +23,45 @@ from fewtune.select.trials import Trial
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.loop import train
+from fewtune.train.optimizer import rate_at
 from fewtune.train.trunk import cached_trunk
 
-__all__ = ["again", "finish"]
+__all__ = ["again", "finish", "settled"]
+
+
+def settled(training: TrainingPlan, rows: int, stop: int) -> int:
+    """Return the updates of a whole schedule with as much rate in all as one has up to ``stop``.
+
+    A trial that was best early was best at a high rate, where weights still jump about and what
+    guards the base has not settled. Its successor knows how long it trains: its rate falls to zero
+    by the end, over as many more updates as make up for that.
+
+    Parameters
+    ----------
+    training
+        The schedule that was cut short.
+    rows
+        Rows that train.
+    stop
+        Updates after which it was best; at its end the schedule stays as it is.
+    """
+    if stop >= training.updates:
+        return training.updates
+    whole = counts(training, rows)
+    wanted = sum(rate_at(update, training, whole) for update in range(stop))
+    for updates in range(stop, training.updates):
+        shorter = training.model_copy(update={"updates": updates, "evaluations": 1})
+        own = counts(shorter, rows)
+        if sum(rate_at(update, shorter, own) for update in range(updates)) >= wanted:
+            return updates
+    return training.updates
 
 
 def finish(material: Material, chosen: Trial) -> Outcomes:
     """Fit the chosen trial on all known rows; return what it does on the test rows.
 
-    A head is fitted again with the settings that were chosen. A trained candidate repeats its
-    schedule on all rows, ends where its trial was best, in epochs, and is dialled as its trial
+    A head is fitted again with the settings that were chosen. A trained candidate learns from all
+    rows as much as its trial had where it was best (see ``settled``), and is dialled as its trial
     was; where ``select.refit`` is off it stays as validation found it.
     """
     if chosen.head is not None:
@@ -85,20 +114,21 @@ def again(
     # Compared rows are many pairs however few they are: their updates do not count epochs.
     grown = len(plain) / max(1, _trained_rows(material, chosen) + len(more))
     grown = 1.0 if chosen.method.compares else grown
-    training = chosen.candidate.training
-    updates = max(training.evaluations, round(training.updates * grown))
-    longer = training.model_copy(update={"updates": updates})
-    candidate = replace(chosen.candidate, training=longer, name=f"{chosen.name}+{name}")
-    stop = max(1, round(chosen.updates * grown))
+    # Nothing is evaluated on the way.
+    training = chosen.candidate.training.model_copy(update={"evaluations": 1})
+    updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
+    whole = training.model_copy(update={"updates": updates})
+    candidate = replace(chosen.candidate, training=whole, name=f"{chosen.name}+{name}")
     material.journal.write(
         "stage",
         name=candidate.name,
         sentence=f"training {chosen.name} again on {'all ' if known is None else ''}{len(rows)} "
-        f"known rows, {stop} updates: " + counts(longer, len(rows)).sentence(),
-        updates=stop,
+        f"known rows: {updates} updates ({counts(whole, len(rows)).epochs:.1f} epochs), as much "
+        "as it had learnt where it was best",
+        updates=updates,
     )
     method, model = prepared_model(material, candidate, head)
-    shared = {"stop_at": stop, "asked": material.train}
+    shared = {"asked": material.train}
     run = training_of(material, candidate, method, model, rows, more=shared)
     seen = [*plain, *names]
     with cached_trunk(model, task, seen, material.journal, candidate.name, run.folder.parent):

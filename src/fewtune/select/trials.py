@@ -103,12 +103,14 @@ def try_out(material: Material, candidate: Candidate) -> Trial:
         journal.write("stage", name=candidate.name, sentence="fitting a head by a solver")
         return solve_head(material, candidate)
     rows = len(material.train) + (len(material.varied()) if candidate.varied else 0)
+    planned = counts(candidate.training, rows)
     journal.write(
         "stage",
         name=candidate.name,
         sentence=f"training {candidate.name} at rate {candidate.training.learning_rate:g}: "
-        + counts(candidate.training, rows).sentence(),
+        + planned.sentence(),
         updates=candidate.training.updates,
+        updates_per_epoch=planned.updates_per_epoch,
     )
     return train_candidate(material, candidate)
 

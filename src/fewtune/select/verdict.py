@@ -29,8 +29,13 @@ def decide(
     chosen: str,
     more_data: bool = True,
     watched: Sequence[Guard] = (),
+    faults: Sequence[Guard] = (),
 ) -> Verdict:
-    """Return the verdict.
+    """Return the verdict; of the cures the most promising comes first.
+
+    A fault of data or settings makes every other figure doubtful, so it is to be mended first; then
+    what keeps the model from being better than its controls, since there is nothing to guard in
+    one that is not; then what it broke.
 
     Parameters
     ----------
@@ -44,9 +49,13 @@ def decide(
         Whether to suggest more test rows where the interval is too wide to tell.
     watched
         What else must not have broken.
+    faults
+        What was diagnosed.
     """
     sign = 1 if headline.direction == "higher" else -1
-    reasons, cures, held = [], [], False
+    reasons = [fault.reason for fault in faults]
+    cures = [fault.cure for fault in faults if fault.holds]
+    held = any(fault.holds for fault in faults)
     for control, difference in paired.items():
         gained = sign * difference.value
         low = difference.low if sign > 0 else -difference.high

@@ -104,14 +104,16 @@ def conclude(
     material.forget_base()
     with folder.fresh("model") as fresh:
         write_model(fresh, material, chosen, made.calibration)
-    watched = [Guard(True, *told(d)) for d in diagnosis if d.holds] + guards(
+    faults = [Guard(True, *told(found)) for found in diagnosis if found.holds]
+    watched = guards(
         scores,
         material.plan.budget,
         alarm=alarm(evidence, scores),
         held=held_by(chosen.candidate.regularizers),
         exported=_export_error(material, folder, outcomes),
     )
-    verdict = decide(scores[material.task.headline], paired, chosen.name, watched=watched)
+    headline = scores[material.task.headline]
+    verdict = decide(headline, paired, chosen.name, watched=watched, faults=faults)
     folder.write_lines("predictions.jsonl", _predictions(material, outcomes, judged, samples))
     stages.end()
     trainable = sum(p.numel() for p in chosen.model.parameters() if p.requires_grad)

@@ -174,6 +174,31 @@ def test_the_rule_of_thumb_for_accuracy(value, says):
     assert rule.ours == "means little without a control"
 
 
+def trained_with(losses, per_epoch=4):
+    said = {"name": "full", "sentence": "training full", "updates_per_epoch": per_epoch}
+    steps = [Event("step", "full", at, values={"loss": y}) for at, y in enumerate(losses, 1)]
+    return folder(
+        task="generation",
+        events=[Event("stage", values=said), *steps],
+        chosen={"method": "full", "updates": len(losses)},
+    )
+
+
+def test_the_rule_of_thumb_for_a_loss_that_no_longer_changes():
+    # 0.05 an update are 0.2 in an epoch of four; the first updates are long ago.
+    falling = trained_with([9.0] * 5 + [3 - 0.05 * at for at in range(20)])
+    ((rule, score),) = rules.beside_rules(falling)
+    assert score.value == pytest.approx(-0.2) and score.n == 10
+    assert score.high == pytest.approx(-0.2)
+    assert rule.says == "not converged" and "surely falling" in rule.ours
+    ((rule, score),) = rules.beside_rules(trained_with([1.0, 1.2, 1.2, 1.0] * 5))
+    # Deviations −4.5 … 4.5 times 0.1, −0.1, then −0.1, 0.1, 0.1, −0.1 twice: −0.1 over 82.5.
+    assert score.value == pytest.approx(4 * -0.1 / 82.5) and score.low < 0 < score.high
+    assert rule.says == "converged" and "cannot be told" in rule.ours
+    assert rules.beside_rules(trained_with([1.0] * 9)) == []
+    assert rules.beside_rules(trained_with([1.0] * 20, per_epoch=0)) == []
+
+
 def test_scores_that_hold_no_number_are_no_scores():
     assert as_score({"value": "high"}) is None and as_score(None) is None
     assert as_score({"value": True}) is None and as_score({"value": math.nan}) is None

@@ -6,7 +6,7 @@ import pytest
 
 from fewtune.plan.plan import BudgetPlan
 from fewtune.records import Score
-from fewtune.select.guards import guards
+from fewtune.select.guards import Guard, guards
 from fewtune.select.verdict import decide
 
 
@@ -52,6 +52,39 @@ def test_the_cure_depends_on_whether_the_base_was_protected():
     cure = guards(scores, BudgetPlan(), held=2.0)[0].cure
     assert "{name: kl_to_base, options: {weight: 8}}" in cure
     assert "budget.general_loss=0.3" in cure
+
+
+def test_two_budgets_that_are_exceeded_have_one_cure():
+    scores = {
+        "general_loss": score("general_loss", 0.3, 0.2, 0.4),
+        "forgetting": score("forgetting", 0.1, 0.05, 0.15),
+        "forgetting_net": score("forgetting_net", 0.121, 0.08, 0.16),
+    }
+    found = guards(scores, BudgetPlan(), held=1.0)
+    assert [guard.holds for guard in found] == [True, True]
+    assert found[0].cure == found[1].cure
+    # Rounded up to whole percents, the worse of the two views of the probes.
+    assert "--set budget.forgetting=0.1 --set budget.general_loss=0.3" in found[0].cure
+    assert len(verdict(**scores).cures) == 1
+
+
+def test_faults_come_before_controls_and_controls_before_what_broke():
+    paired = {"base": Score("loss_per_byte", 0.1, 0.05, 0.15, 50, "lower", "nats/byte")}
+    headline = Score("loss_per_byte", 1.0, 0.9, 1.1, 50, "lower", "nats/byte")
+    found = decide(
+        headline,
+        paired,
+        "full",
+        watched=[Guard(True, "forgot", "hold it")],
+        faults=[Guard(True, "leakage", "drop the copies")],
+    )
+    assert found.decision == "hold"
+    assert found.cures == (
+        "drop the copies",
+        "Do not tune on this data: the base does as well",
+        "hold it",
+    )
+    assert found.reasons[0] == "leakage" and found.reasons[-1] == "forgot"
 
 
 def test_extraction_above_the_base_holds():
