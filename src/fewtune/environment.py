@@ -20,6 +20,7 @@ __all__ = [
     "process_count",
     "process_rank",
     "resident_memory",
+    "reuse_memory",
     "seed_everything",
     "versions",
 ]
@@ -28,6 +29,12 @@ RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 COUNTS = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 """What torchrun, ``accelerate launch`` and the kinds of mpirun tell a process, as accelerate reads
 it."""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Names of settings of ``mallopt`` in glibc's ``malloc.h``."""
+
+MOST_REUSED = 2**30
+"""Bytes up to which a freed block is kept for the next one."""
 
 PACKAGES = (
     "fewtune",
@@ -107,6 +114,25 @@ def free_memory(device: str) -> int | None:
     except (OSError, ValueError):
         pass
     return max(0, min(found))
+
+
+def reuse_memory() -> None:
+    """Have the C library keep large freed blocks for the next ones, where it can (glibc).
+
+    By default every tensor of 32 MiB or more is mapped anew, and the system fills its pages with
+    zeros: a third of the time of a convolutional model on a processor. ``give_back_memory`` still
+    returns what is free. Only for a process that is ours: the setting is the whole process's.
+    Whoever has set the allocator up by its variables is left alone.
+    """
+    set_up = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+    if sys.platform != "linux" or any(name in os.environ for name in set_up):
+        return
+    import ctypes
+
+    change = getattr(ctypes.CDLL(None), "mallopt", None)
+    if change is not None:
+        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            change(parameter, ctypes.c_int(MOST_REUSED))
 
 
 def give_back_memory() -> None:

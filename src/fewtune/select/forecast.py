@@ -25,6 +25,7 @@ from fewtune.tasks.base import Row
 from fewtune.tasks.generation import Generation
 from fewtune.train.journal import Journal
 from fewtune.train.loop import train
+from fewtune.train.trunk import cached_trunk
 
 __all__ = ["forecast"]
 
@@ -248,7 +249,7 @@ def _measured(material: Material, entered: Sequence[Candidate]) -> _Costs:
         guards = tuple(part.name for part in candidate.regularizers)
         kind = (candidate.method.name, candidate.training.batch_size, guards)
         if kind not in kinds:
-            kinds[kind] = _updates(quiet, candidate)
+            kinds[kind] = _updates(quiet, candidate, token)
         start[candidate.name], update[candidate.name] = kinds[kind]
     if update:
         update[""] = min(update.values())
@@ -262,15 +263,18 @@ def _mean(material: Material) -> float:
     return _tokens(material.train) / max(1, len(material.train))
 
 
-def _updates(material: Material, candidate: Candidate) -> tuple[float, float]:
-    """Return the seconds before the first update and of each, from a training that is given up."""
+def _updates(material: Material, candidate: Candidate, token: float) -> tuple[float, float]:
+    """Return the seconds before the first update and of each, from a training that is given up.
+
+    ``token`` are the seconds of one in a pass: what lies frozen below is computed once a known row.
+    """
     size = candidate.training.batch_size
     count = min(len(material.train), size * (TIMED_UPDATES + 1))
     at = [round(i * (len(material.train) - 1) / max(1, count - 1)) for i in range(count)]
     rows = [material.train[i] for i in dict.fromkeys(at)]
     method, model = prepared_model(material, candidate, None)
-    once = {"evaluations": 1, "checkpoint_seconds": 1e9}
-    training = candidate.training.model_copy(update=once)
+    quick = {"evaluations": 1, "checkpoint_seconds": 1e9}
+    training = candidate.training.model_copy(update=quick)
     more = {"stop_at": TIMED_UPDATES + 1, "asked": material.train}
     plain = replace(candidate, training=training)
     run = training_of(material, plain, method, model, rows, name="timed", more=more)
@@ -279,13 +283,18 @@ def _updates(material: Material, candidate: Candidate) -> tuple[float, float]:
     run.journal.listeners.append(
         lambda event: seen.append(time.perf_counter()) if event.kind == "step" else None
     )
-    began = time.perf_counter()
-    train(run)
+    with cached_trunk(
+        model, material.task, rows, run.journal, run.stage, run.folder.parent
+    ) as trunk:
+        began = time.perf_counter()
+        train(run)
+    once = token * _tokens(material.known) if trunk is not None else 0.0
     run.journal.listeners.pop()
     if len(seen) < 2:
-        return 0.0, seen[0] - began if seen else 0.0
+        return once, seen[0] - began if seen else 0.0
     each = (seen[-1] - seen[0]) / (len(seen) - 1)
-    return max(0.0, seen[0] - began - each), each * _mean(material) * len(rows) / _tokens(rows)
+    start = once + max(0.0, seen[0] - began - each)
+    return start, each * _mean(material) * len(rows) / _tokens(rows)
 
 
 def _writing(material: Material) -> tuple[float, float]:

@@ -91,29 +91,31 @@ def _backward(run: Training, batches: list[Batch], weight: torch.Tensor) -> floa
     """Add the gradient of one update and return its loss, both over all processes."""
     ranks = run.accelerator.num_processes
     smoothing = run.task.settings.label_smoothing
-    total = torch.zeros((), device=run.device)
+    total = _penalties(run) / ranks
     for number, batch in enumerate(batches):
         last = number == len(batches) - 1
         with nullcontext() if last else run.accelerator.no_sync(run.forward):
             losses = run.task.losses(run.forward(batch), batch, smoothing)
             loss = (losses * batch.weights).sum() / weight
             total += loss.detach()
-            if last:
-                added = _penalties(run)
-                loss = loss + added / ranks
-                total += added.detach() / ranks
             # DDP takes the mean over processes; the loss is already divided by the whole weight.
             run.accelerator.backward(loss * ranks)
     return float(run.accelerator.reduce(total, "sum"))
 
 
 def _penalties(run: Training) -> torch.Tensor:
-    """Return the sum of the regularizers' penalties."""
+    """Add the gradients of the regularizers' penalties and return their sum.
+
+    Each has a backward pass of its own: what one keeps for it is as much as a batch does, and would
+    lie beside what the batch keeps. Processes exchange nothing yet; the last batch's pass does.
+    """
     total = torch.zeros((), device=run.device)
     for regularizer in run.regularizers:
         penalty = regularizer.penalty(run)
         if penalty is not None:
-            total = total + penalty
+            total += penalty.detach()
+            with run.accelerator.no_sync(run.forward):
+                run.accelerator.backward(penalty)
     return total
 
 
@@ -126,6 +128,7 @@ def _compared(run: Training, batches: list[Batch], weight: torch.Tensor) -> floa
     give the same gradient. Rows are compared within a process.
     """
     ranks = run.accelerator.num_processes
+    added = _penalties(run)
     seeds = [int(torch.randint(2**31, ())) for _ in batches]
     targets = torch.cat([batch.targets for batch in batches])
     weights = torch.cat([batch.weights for batch in batches])
@@ -144,18 +147,16 @@ def _compared(run: Training, batches: list[Batch], weight: torch.Tensor) -> floa
         found.requires_grad_(True)
     losses = run.method.losses(run.task, found, targets)
     loss = (losses * weights).sum() / weight
-    added = _penalties(run)
     if whole:
-        run.accelerator.backward((loss + added / ranks) * ranks)
+        run.accelerator.backward(loss * ranks)
     else:
         (slopes,) = torch.autograd.grad(loss, found)
         parts = torch.split(slopes, [len(batch.rows) for batch in batches])
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with nullcontext() if last else run.accelerator.no_sync(run.forward):
-                share = (states(number) * part).sum() + (added / ranks if last else 0)
-                run.accelerator.backward(share * ranks)
-    total = loss.detach() + added.detach() / ranks
+                run.accelerator.backward((states(number) * part).sum() * ranks)
+    total = loss.detach() + added / ranks
     return float(run.accelerator.reduce(total, "sum"))
 
 

@@ -52,6 +52,9 @@ def turned(monkeypatch, losses, rises):
         ((2.0, 1.5, 1.009, 1.0), (0.0, 0.02, 0.04, 0.09), 0.75),
         # None that is near keeps it: the one that costs least.
         ((2.0, 1.5, 1.009, 1.0), (0.0, 0.02, 0.06, 0.09), 0.75),
+        # A twentieth of the target is given up to keep it, and no more.
+        ((2.0, 1.3, 1.049, 1.0), (0.0, 0.02, 0.04, 0.09), 0.75),
+        ((2.0, 1.3, 1.051, 1.0), (0.0, 0.02, 0.04, 0.09), 1.0),
         # What keeps the budget costs half of the target: the best stays, and the verdict tells.
         ((2.0, 1.5, 1.10, 1.0), (0.0, 0.02, 0.06, 0.09), 1.0),
         # All keep it: the best.

@@ -79,12 +79,13 @@ def observe_probes(
     """
     groups = in_groups(asked or items(), most)
     every = [item for group in groups for item in group]
+    rows = option_rows(task, groups)
     return ProbeAnswers(
         kinds=tuple(item.kind for item in every),
         groups=np.repeat(np.arange(len(groups)), [len(group) for group in groups]),
         options=np.asarray([len(item.options) for item in every], dtype=np.int64),
-        before=right_answers(task, base, groups),
-        after=right_answers(task, tuned, groups),
+        before=right_answers(task, base, groups, rows),
+        after=right_answers(task, tuned, groups, rows),
     )
 
 
@@ -99,14 +100,25 @@ def in_groups(asked: Sequence[ProbeItem], most: int = 0) -> list[list[ProbeItem]
     return [every[i] for i in spread(count, len(every))]
 
 
-def right_answers(task: Generation, model: Any, groups: Sequence[Sequence[ProbeItem]]) -> Bools:
+def option_rows(task: Generation, groups: Sequence[Sequence[ProbeItem]]) -> list[Row]:
+    """Return a row for each option of each item, in the order of the groups."""
+    every = [item for group in groups for item in group]
+    return [option_row(task, item, option) for item in every for option in item.options]
+
+
+def right_answers(
+    task: Generation,
+    model: Any,
+    groups: Sequence[Sequence[ProbeItem]],
+    rows: Sequence[Row] | None = None,
+) -> Bools:
     """Return for each item, in the order of the groups, whether the model has it right.
 
     With options the likeliest is the answer (see ``likeliest``). Without, the answer is right if
-    the model would write it greedily.
+    the model would write it greedily. ``rows`` are the options', where they were made already.
     """
     every = [item for group in groups for item in group]
-    rows = [option_row(task, item, option) for item in every for option in item.options]
+    rows = option_rows(task, groups) if rows is None else rows
     right = likeliest(groups, -task.outcomes(model, rows).losses)
     starts = np.cumsum([0, *(len(item.options) for item in every)])
     free = [i for i, item in enumerate(every) if len(item.options) == 1]

@@ -1,0 +1,63 @@
+"""How long the chosen candidate is trained again, and at what rates."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import fewtune
+from fewtune.plan.plan import TrainingPlan
+from fewtune.select.refit import settled
+from fewtune.train.monitors.base import GO, Advice, Monitor
+
+
+class HalfWay(Monitor):
+    """Stops at the fifth of ten evaluations."""
+
+    def after_evaluation(self, run, evaluation):
+        return Advice("stop", "half way", 0.0) if len(run.evaluations) == 6 else GO
+
+
+@pytest.mark.parametrize(
+    ("schedule", "stop", "expected"),
+    [
+        # Up to its fifth update of ten: 1 + 0.9 + 0.8 + 0.7 + 0.6 = 4.0. A whole schedule of N has
+        # (N + 1) / 2 in all, so seven.
+        ("linear", 5, 7),
+        # 1.0 alone: (1 + 1) / 2.
+        ("linear", 1, 1),
+        # What ends at the end stays; so does what never falls.
+        ("linear", 10, 10),
+        ("constant", 4, 4),
+    ],
+)
+def test_a_whole_schedule_has_as_much_rate_as_the_trial_had(schedule, stop, expected):
+    training = TrainingPlan(updates=10, warmup=0.0, schedule=schedule, learning_rate=0.1)
+    assert settled(training, rows=40, stop=stop) == expected
+
+
+def test_the_rate_of_the_refit_falls_to_nothing(data_folder, causal_lm, tmp_path):
+    run = fewtune.fit(
+        data_folder / "prompts.jsonl",
+        str(causal_lm),
+        test=data_folder / "prompts_test.jsonl",
+        settings={
+            "method.name": "full",
+            "training.updates": 30,
+            "training.evaluations": 10,
+            "monitors": [{"name": f"{__name__}:HalfWay"}],
+            "regularizers": [],
+            "select.dial": [1.0],
+            "select.samples": 0,
+        },
+        output=tmp_path / "run",
+    )
+    lines = (run.path / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = [event for event in map(json.loads, lines) if event["kind"] == "step"]
+    rates = [e["values"]["rate"] for e in steps if e["stage"].endswith("+all")]
+    # 32 of 40 rows trained; half a schedule has as much rate as seven tenths of a whole one.
+    assert run.chosen["updates"] == 15
+    assert 15 < len(rates) * 32 / 40 < 30
+    # The last update of N is at 1/N of the peak, warm-up apart.
+    assert rates[-1] <= 1.2 * max(rates) / (len(rates) - 1)
