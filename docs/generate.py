@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -242,143 +241,20 @@ def _verb(name: str) -> Iterator[str]:
     yield from _table(("option", "meaning"), rows) if rows else ["No options."]
 
 
-RESULTS = "benchmarks/data/results"
-
-
 def _measured() -> list[str]:
     """Return the table of figures, read from the results that the benchmarks wrote."""
-    rows = [(what, figure, f"data/results/{name}") for what, figure, name in _data_figures()]
-    rows = [*_fit_figures(), *rows]
+    from benchmarks.figures import figures
+
     linked = [
-        (what, figure, f"[{name.rsplit('/', 1)[-1]}](benchmarks/{name}.json)")
-        for what, figure, name in rows
+        (what, figure, f"[{name.rsplit('/', 1)[-1]}](benchmarks/{name})")
+        for what, figure, name in figures()
     ]
     return _table(("what", "figure", "from"), linked)
 
 
-def _fit_figures() -> list[tuple[str, str, str]]:
-    """Return what fits from the command line came to."""
-    bank = _results("banking77", "benchmarks/fit/results")
-    chats = _results("front_desk_chats", "benchmarks/fit/results")
-    e2e = _results("e2e", "benchmarks/fit/results")
-    mean = sum(r["fewtune"] for r in bank) / len(bank)
-    frozen = sum(r["frozen"] for r in bank) / len(bank)
-    longest = max(record["seconds"] for record in bank)
-    drops = []
-    for found in (chats, e2e):
-        paired = found["paired"]
-        drops.append(
-            f"{found['base']['value']:.3f} → {found['tuned']['value']:.3f} nats/byte, difference "
-            f"{paired['value']:+.3f} [{paired['low']:+.3f}, {paired['high']:+.3f}], "
-            f"{paired['n']:,} rows, {found['seconds']:.0f} s in all"
-        )
-    return [
-        (
-            f"Banking77, 8 rows a class, {len(bank)} draws, all-MiniLM-L6-v2, "
-            "`fit --effort quick` when it fitted a head alone",
-            f"{100 * mean:.2f}%, the frozen encoder with logistic regression {100 * frozen:.2f}%, "
-            f"on {bank[0]['n']:,} test rows; at most {longest:.0f} s in all",
-            "fit/results/banking77",
-        ),
-        (
-            "200 front-desk chats on the built-in model (seed 0)",
-            drops[0],
-            "fit/results/front_desk_chats",
-        ),
-        ("200 E2E pairs on stories260K (seed 0, on a busy machine)", drops[1], "fit/results/e2e"),
-    ]
-
-
-def _data_figures() -> list[tuple[str, str, str]]:
-    """Return what the checks came to."""
-    speed = {record["rows"]: record for record in _results("check_speed")}
-    personal = _results("check_personal")["unread"]
-    text = re.findall(r"\((\d+) of (\d+)\)", personal["text"])
-    (found, there), (right, named) = text
-    flipped = _results("check_labels")
-    bank = next(r for r in flipped if r["set"] == "Banking77" and r["seed"] == 0)
-    desk = [r for r in flipped if r["set"] == "front desk"]
-    copies = [
-        record
-        for part in ("planted", "planted front desk")
-        for record in _results("check_planted")[part]
-        if record["check"] == "exact_duplicates"
-    ]
-    rows = [
-        (
-            f"all checks without a model, {size:,} rows",
-            f"{speed[size]['cpu_seconds']:.1f} s of processor time, "
-            f"{speed[size]['peak_mib']:,.0f} MiB",
-            "check_speed",
-        )
-        for size in sorted(speed)
-    ]
-    rows += [
-        (
-            f"personal data, {personal['sentences']} sentences not used in making the patterns",
-            f"{found} of {there} pieces found {_share(personal['recall'])}; "
-            f"{right} of {named} finds right {_share(personal['precision'])}",
-            "check_personal",
-        ),
-        *(
-            (
-                f"copies planted in {record['set']}",
-                f"found {_share(record['recall'], whole=True)}, {record['wrong']} wrong",
-                "check_planted",
-            )
-            for record in copies
-        ),
-        (
-            f"{bank['set']}, {bank['rows']:,} rows, a tenth of the labels flipped (seed 0)",
-            f"{bank['named']:,} rows named as label errors, {bank['right']:,} of them flipped",
-            "check_labels",
-        ),
-        (
-            f"the front-desk set, a tenth of the labels flipped ({len(desk)} seeds)",
-            f"{sum(r['named'] for r in desk):,} rows named, "
-            f"{sum(r['right'] for r in desk):,} of them flipped",
-            "check_labels",
-        ),
-    ]
-    modelled = _results("check_labels_minilm")
-    near, images = _results("near_duplicates"), _results("check_images")["near"]
-    rows += [
-        (
-            f"the same on {len(modelled)} sets with `--model minilm` (seed 0)",
-            f"{sum(r['named'] for r in modelled):,} rows named, "
-            f"{sum(r['right'] for r in modelled):,} of them flipped",
-            "check_labels_minilm",
-        ),
-        (
-            f"near-duplicates planted in Banking77 ({len(near['planted'])} seeds)",
-            f"found {_share(near['recall'], True)}, pairs right {_share(near['precision'], True)}",
-            "near_duplicates",
-        ),
-        (
-            f"changed copies planted among photos of hands ({len(images)} seeds)",
-            "found "
-            + ", ".join(f"{100 * r['recall'][0]:.1f}%" for r in images)
-            + "; pairs right "
-            + ", ".join(f"{100 * r['precision'][0]:.1f}%" for r in images),
-            "check_images",
-        ),
-    ]
-    return rows
-
-
-def _results(name: str, folder: str = RESULTS) -> Any:
-    path = DOCS.parent / folder / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8"))["results"]
-
-
-def _share(figures: list[float], whole: bool = False) -> str:
-    """Return the interval of a share, and the share before it where asked."""
-    value, low, high = (f"{100 * figure:.3g}%" for figure in figures)
-    return f"{value} [{low}, {high}]" if whole else f"[{low}, {high}]"
-
-
 def main() -> int:
     """Write the pages that have changed, or only say which; return the exit code."""
+    sys.path.insert(0, str(DOCS.parent))
     stale = {p: t for p, t in pages().items() if p.read_text(encoding="utf-8") != t}
     for path, text in stale.items():
         print(path.relative_to(DOCS.parent))

@@ -121,6 +121,16 @@ def fitted(model: str, train: Rows, judge: Rows, settings: tuple[str, ...], seed
     return {**kept, "base": base, "seconds": seconds, "processor_seconds": processor}
 
 
+def weighed(found: dict[str, Any]) -> dict[str, Any]:
+    """Return targets and rises of plain and quick, what is saved of the rise, and if it passes."""
+    both = [found[name]["scores"] for name in ("plain", "quick")]
+    targets = [scores["loss_per_byte"]["value"] for scores in both]
+    rises = [scores["general_loss"]["value"] for scores in both]
+    saved = 1 - max(0.0, rises[1]) / rises[0] if rises[0] > 0 else 1.0
+    good = targets[1] <= 1.01 * targets[0] and saved >= 0.9
+    return {"targets": targets, "rises": rises, "saved": saved, "good": good}
+
+
 def report(results: dict[str, Any]) -> None:
     """Print a line for each cell, and how many pass."""
     passed = counted = 0
@@ -129,11 +139,9 @@ def report(results: dict[str, Any]) -> None:
         if set(found) != set(CONTENDERS):
             continue
         plain, quick = found["plain"], found["quick"]
-        targets = [c["scores"]["loss_per_byte"]["value"] for c in (plain, quick)]
-        rises = [c["scores"]["general_loss"]["value"] for c in (plain, quick)]
         lost = [c["scores"].get("forgetting", {}).get("value") for c in (plain, quick)]
-        saved = 1 - max(0.0, rises[1]) / rises[0] if rises[0] > 0 else 1.0
-        good = targets[1] <= 1.01 * targets[0] and saved >= 0.9
+        cell = weighed(found)
+        targets, rises, saved, good = (cell[k] for k in ("targets", "rises", "saved", "good"))
         passed, counted = passed + good, counted + 1
         shown = [f"{100 * x:.1f}%" if x is not None else "-" for x in (*rises, *lost)]
         print(
