@@ -108,6 +108,7 @@ def fit(
         more = {}
         if contender in OURS:
             more = {"chosen": answer["chosen"], "verdict": answer["verdict"]["decision"]}
+            more["stages"] = json.loads((folder / "run" / "scores.json").read_text())["stages"]
             lines = (folder / "run" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
             answer["right"] = "".join("01"[json.loads(line)["correct"]] for line in lines)
     return {
@@ -226,7 +227,8 @@ def main() -> None:
                         continue
                     made = fit(cell, seed, name, chosen.peers)
                     path.write_text(json.dumps(made) + "\n")
-                    short = {k: v for k, v in made.items() if k not in ("right", "chosen")}
+                    long = ("right", "chosen", "stages")
+                    short = {k: v for k, v in made.items() if k not in long}
                     print(short, flush=True)
     table()
 
