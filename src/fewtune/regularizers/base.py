@@ -33,6 +33,8 @@ class Running(Protocol):
     """Number of processes, this one's number, and what they do together."""
     folder: Path
     """Where checkpoints go; what is drawn once for the whole fit is kept beside it."""
+    shared: dict[Any, Any]
+    """What was computed of the base by trainings of the same fit before this one, and is kept."""
     journal: Any
     plan: Any
     """The settings of the loop."""

@@ -55,8 +55,15 @@ class KlToBase(Regularizer):
         self._known: list[Tensor] = []
         units = sum(_units(row) for row in self._pool)
         classes = self._answers(run, self._pool[:1]).shape[1]
-        if units * classes * 4 <= self.options.memory * 2**20:
-            self._known = self._all_answers(run)
+        if units * classes * 4 > self.options.memory * 2**20:
+            return
+        # A language model starts as its base whatever tunes it, so all trainings of a fit compare
+        # with the same answers. A classifier's head was fitted anew.
+        kept = run.shared if run.task.name == "generation" else {}
+        key = ("answers of the base", tuple((row.ids, row.labels) for row in self._pool))
+        if key not in kept:
+            kept[key] = self._all_answers(run)
+        self._known = kept[key]
 
     def _answers(self, run: Running, rows: Sequence[Row]) -> Tensor:
         """Return the base's log-probabilities at each unit of ``rows``."""

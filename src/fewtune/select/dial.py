@@ -55,7 +55,7 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
     """
     measure = material.headline
     sign = 1 if measure.direction == "higher" else -1
-    general = _General(material, run)
+    general = _General(material)
     seen = []
     for alpha in sorted({*material.plan.select.dial, 1.0}):
         restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
@@ -107,13 +107,15 @@ class Rise:
 class _General:
     """General text under the base, to compare blends with."""
 
-    def __init__(self, material: Material, run: Training) -> None:
+    def __init__(self, material: Material) -> None:
         self._bound = material.plan.budget.general_loss
         self._rows: list[Row] = []
         if self._bound and isinstance(material.task, Generation):
             self._rows = general_rows(material.task, choosing=True)
-            restore_weights(run.model, run.start)
-            self._base = run.task.outcomes(run.model, self._rows).losses
+            self._base = material.once(
+                "losses of general text",
+                lambda: material.task.outcomes(material.base(), self._rows).losses,
+            )
 
     def rise(self, run: Training) -> Rise:
         """Return what the model's present weights cost."""

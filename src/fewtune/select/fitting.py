@@ -82,6 +82,7 @@ def training_of(
         monitors=[MONITORS.load(m.name)(m.options) for m in plan.monitors],
         validation=validation,
         base=material.base(),
+        shared=material.shared(),
         **(more or {}),
     )
 

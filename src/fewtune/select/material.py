@@ -103,6 +103,14 @@ class Material:
         found: nn.Module = model
         return found
 
+    def shared(self) -> dict[Any, Any]:
+        """Return what trainings have computed of the base and leave for the next ones."""
+        return self.once("shared", dict)
+
+    def forget_shared(self) -> None:
+        """Let that go: nothing trains any more."""
+        self._kept.pop("shared", None)
+
     def forget_base(self) -> None:
         """Let the base go: nothing is compared with it any more."""
         self._kept.pop("base", None)

@@ -62,6 +62,8 @@ class Training:
         Update after which the training ends, if before the end of its schedule.
     folder
         Where checkpoints go.
+    shared
+        What is computed of the base and serves every training of a fit.
     update
         Finished updates.
     best, best_evaluation
@@ -97,6 +99,7 @@ class Training:
     best: dict[str, Tensor] = field(default_factory=dict)
     best_evaluation: Evaluation | None = None
     start: dict[str, Tensor] = field(default_factory=dict)
+    shared: dict[Any, Any] = field(default_factory=dict)
     evaluations: list[Evaluation] = field(default_factory=list)
     gradient_norm: float | None = None
     optimizer: Any = None

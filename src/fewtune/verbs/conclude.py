@@ -80,6 +80,7 @@ def conclude(
         made = calibrated(material, chosen, finish(material, chosen))
     outcomes = made.test
     seeds, curve = spread(material, chosen, outcomes), worth(material, chosen)
+    material.forget_shared()
     if not material.accelerator.is_main_process:
         # What is left is measured and written once. Nothing below trains: processes part here.
         return
