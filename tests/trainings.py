@@ -12,7 +12,8 @@ from torch import nn
 from fewtune.data.tokens import IGNORED
 from fewtune.methods.base import METHODS
 from fewtune.models.load import Source
-from fewtune.plan.plan import TrainingPlan, counts
+from fewtune.plan.counts import counts
+from fewtune.plan.plan import TrainingPlan
 from fewtune.records import Example
 from fewtune.tasks.base import Batch, Row, Task, TaskSettings
 from fewtune.train.journal import Journal

@@ -14,7 +14,8 @@ from benchmarks.common import read_csv, shared
 from fewtune.environment import seed_everything
 from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
-from fewtune.plan.plan import TrainingPlan, counts
+from fewtune.plan.counts import counts
+from fewtune.plan.plan import TrainingPlan
 from fewtune.records import Example
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.tasks.base import Row, Task, TaskSettings

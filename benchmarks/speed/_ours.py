@@ -19,7 +19,8 @@ from fewtune.data.load import load
 from fewtune.environment import bf16_is_native, reuse_memory, seed_everything
 from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
-from fewtune.plan.plan import TrainingPlan, counts
+from fewtune.plan.counts import counts
+from fewtune.plan.plan import TrainingPlan
 from fewtune.plan.rules import CACHED_TOKENS
 from fewtune.tasks.base import TASKS, TaskSettings
 from fewtune.train.journal import Journal

@@ -32,7 +32,8 @@ from fewtune.measures.loss_per_byte import LossPerByte
 from fewtune.measures.probes import general_text
 from fewtune.methods.base import METHODS, trained_state
 from fewtune.models.load import resolve
-from fewtune.plan.plan import TrainingPlan, counts
+from fewtune.plan.counts import counts
+from fewtune.plan.plan import TrainingPlan
 from fewtune.records import Example
 from fewtune.regularizers._rows import RowOptions, base_samples
 from fewtune.regularizers.base import REGULARIZERS

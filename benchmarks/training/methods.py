@@ -36,7 +36,8 @@ from fewtune.methods.base import METHODS
 from fewtune.methods.head import features, install
 from fewtune.methods.probe import States, fit
 from fewtune.models.load import parameter_count, resolve
-from fewtune.plan.plan import TrainingPlan, counts
+from fewtune.plan.counts import counts
+from fewtune.plan.plan import TrainingPlan
 from fewtune.records import Example
 from fewtune.tasks.base import TASKS, Row, Task, TaskSettings
 from fewtune.train.journal import Journal

@@ -233,7 +233,8 @@ def test_every_update_is_the_one_worked_out_by_hand(tmp_path, settings):
 
 def test_the_learning_rate_of_each_update():
     """Ten updates, three of warm-up: 1/4, 2/4, 3/4 of the peak, then down from it."""
-    from fewtune.plan.plan import TrainingPlan, counts
+    from fewtune.plan.counts import counts
+    from fewtune.plan.plan import TrainingPlan
 
     plan = TrainingPlan(learning_rate=1.0, updates=10, warmup=0.3, evaluations=1)
     rates = [rate_at(update, plan, counts(plan, 8)) for update in range(10)]

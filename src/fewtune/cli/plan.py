@@ -28,9 +28,12 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Print the plan, or write it to a file that ``fit --plan`` carries out."""
+    from dataclasses import asdict
+
     from fewtune.cli.fit import known_effort
     from fewtune.data.load import parse_columns
-    from fewtune.plan.plan import counts, parse_settings
+    from fewtune.plan.counts import counts
+    from fewtune.plan.plan import parse_settings
     from fewtune.verbs.foreseen import foresee_plan, free_for_fit
     from fewtune.verbs.prepare import prepare
     from fewtune.verbs.timed import time_of_plan
@@ -66,7 +69,7 @@ def plan(
     if as_json:
         answer = {
             "plan": proposed.model_dump(mode="json"),
-            "counts": told.model_dump(),
+            "counts": asdict(told),
             "rows": {
                 "train": len(parts.train),
                 "validation": len(parts.validation),

@@ -12,7 +12,7 @@ from fewtune.environment import seed_everything
 from fewtune.methods.base import METHODS, Method
 from fewtune.methods.head import features, install
 from fewtune.methods.probe import Fitted, refit
-from fewtune.plan.plan import counts
+from fewtune.plan.counts import counts
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.select.candidates import Candidate
 from fewtune.select.material import Material

@@ -15,7 +15,8 @@ from torch import nn
 from fewtune.methods.base import Method
 from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, refit
-from fewtune.plan.plan import TrainingPlan, counts
+from fewtune.plan.counts import counts
+from fewtune.plan.plan import TrainingPlan
 from fewtune.select import controls
 from fewtune.select.fitting import names_of, prepared_model, settle, training_of
 from fewtune.select.material import Material
@@ -50,11 +51,17 @@ def settled(training: TrainingPlan, rows: int, stop: int) -> int:
     whole = counts(training, rows)
     wanted = sum(rate_at(update, training, whole) for update in range(stop))
     for updates in range(stop, training.updates):
-        shorter = training.model_copy(update={"updates": updates, "evaluations": 1})
+        shorter = _whole(training, updates)
         own = counts(shorter, rows)
         if sum(rate_at(update, shorter, own) for update in range(updates)) >= wanted:
             return updates
     return training.updates
+
+
+def _whole(training: TrainingPlan, updates: int) -> TrainingPlan:
+    """Return a schedule of so many updates that leaves its warm-up; nothing evaluates it."""
+    warmup = min(training.warmup, 1 - 1 / updates)
+    return training.model_copy(update={"updates": updates, "warmup": warmup, "evaluations": 1})
 
 
 def finish(material: Material, chosen: Trial) -> Outcomes:
@@ -114,10 +121,9 @@ def again(
     # Compared rows are many pairs however few they are: their updates do not count epochs.
     grown = len(plain) / max(1, _trained_rows(material, chosen) + len(more))
     grown = 1.0 if chosen.method.compares else grown
-    # Nothing is evaluated on the way.
-    training = chosen.candidate.training.model_copy(update={"evaluations": 1})
+    training = chosen.candidate.training
     updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
-    whole = training.model_copy(update={"updates": updates})
+    whole = _whole(training, updates)
     candidate = replace(chosen.candidate, training=whole, name=f"{chosen.name}+{name}")
     material.journal.write(
         "stage",

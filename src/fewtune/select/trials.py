@@ -11,7 +11,7 @@ from torch import nn
 
 from fewtune.methods.base import METHODS, Method
 from fewtune.methods.probe import Fitted, refit
-from fewtune.plan.plan import counts
+from fewtune.plan.counts import counts
 from fewtune.records import Score
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_states

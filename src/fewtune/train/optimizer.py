@@ -7,7 +7,8 @@ import math
 import torch
 from torch import nn
 
-from fewtune.plan.plan import Counts, TrainingPlan
+from fewtune.plan.counts import Counts
+from fewtune.plan.plan import TrainingPlan
 
 __all__ = ["adamw", "rate_at"]
 

@@ -12,7 +12,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from fewtune.methods.base import Method
-from fewtune.plan.plan import Counts, TrainingPlan
+from fewtune.plan.counts import Counts
+from fewtune.plan.plan import TrainingPlan
 from fewtune.regularizers.base import Regularizer
 from fewtune.tasks.base import Batch, Row, Task
 from fewtune.train.journal import Journal

@@ -18,7 +18,8 @@ from fewtune.models.load import (
     require,
     resolve,
 )
-from fewtune.plan.plan import Effort, Plan, counts, read
+from fewtune.plan.counts import counts
+from fewtune.plan.plan import Effort, Plan, read
 from fewtune.plan.rules import propose
 from fewtune.records import Dataset, Split
 from fewtune.select.unfit import refuse_unfit

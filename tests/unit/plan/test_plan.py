@@ -13,15 +13,8 @@ from trainings import TwoParameters, TwoParameterTask, training
 from fewtune.errors import PlanError
 from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
-from fewtune.plan.plan import (
-    Part,
-    Plan,
-    TrainingPlan,
-    counts,
-    known_keys,
-    parse_settings,
-    read,
-)
+from fewtune.plan.counts import counts
+from fewtune.plan.plan import Part, Plan, TrainingPlan, known_keys, parse_settings, read
 from fewtune.plan.rules import propose, task_for
 from fewtune.records import Dataset, Example
 from fewtune.tasks.base import TaskSettings

@@ -37,6 +37,12 @@ def test_a_whole_schedule_has_as_much_rate_as_the_trial_had(schedule, stop, expe
     assert settled(training, rows=40, stop=stop) == expected
 
 
+def test_one_that_was_best_in_its_warm_up_leaves_it_all_the_same():
+    training = TrainingPlan(updates=10, warmup=0.9, learning_rate=0.1)
+    # A tenth of the rate in all; even one update has all of it.
+    assert settled(training, rows=40, stop=1) == 1
+
+
 def test_the_rate_of_the_refit_falls_to_nothing(data_folder, causal_lm, tmp_path):
     run = fewtune.fit(
         data_folder / "prompts.jsonl",
