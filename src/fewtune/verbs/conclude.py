@@ -221,6 +221,7 @@ READ_AGAIN = 16
 
 def _export_error(material: Material, folder: RunFolder, measured: Outcomes) -> float:
     """Return how far the model as written is from the one measured: a share of the mean loss."""
+    give_back_memory()
     task, model = load_model(folder.path)
     task.autocast = material.task.autocast
     count = min(READ_AGAIN, len(material.test))
