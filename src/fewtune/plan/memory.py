@@ -9,19 +9,18 @@ averages are exact; activations are found by running the model's own code on ten
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fewtune.environment import bf16_is_native
-from fewtune.errors import FewtuneError, PlanError
 from fewtune.methods.base import METHODS
 from fewtune.plan.passes import Passes, passes
 from fewtune.plan.plan import Part, Plan
 from fewtune.plan.work import Size, Work
 from fewtune.regularizers.base import REGULARIZERS, Regularizer
 
-__all__ = ["Estimate", "computes_in_bf16", "estimate", "in_words", "refuse_unfitting", "size"]
+__all__ = ["Estimate", "computes_in_bf16", "estimate", "in_words", "size"]
 
 LIBRARIES = {
     "generation": 485_000_000,
@@ -231,80 +230,3 @@ def in_words(found: Estimate) -> str:
     largest = sorted(found.parts.items(), key=lambda pair: -pair[1])
     told = ", ".join(f"{name} {size(count)}" for name, count in largest)
     return f"about {size(found.total)} at most, while {found.moment}: {told}"
-
-
-def refuse_unfitting(
-    config: Any,
-    plan: Plan,
-    work: Work,
-    found: Estimate,
-    *,
-    parameters: int,
-    device: str,
-    free: int | None,
-) -> None:
-    """Raise where the estimate is more than what is free, naming the nearest plan that fits.
-
-    Parameters
-    ----------
-    found
-        The estimate of ``plan``.
-    free
-        Bytes that the process may come to hold in all; ``None`` where nobody knows.
-
-    Raises
-    ------
-    PlanError
-        With the settings that would fit, those first that change the result least.
-    """
-    if free is None or found.total <= free:
-        return
-    where = "the GPU" if device.startswith("cuda") else "this machine"
-    for changes in _nearer(plan, work):
-        changed = plan.changed(changes)
-        longest = int(changes.get("task.max_length", 0))
-        less = work.narrowed(changed.training, longest)
-        try:
-            other = estimate(config, changed, less, parameters=parameters, device=device)
-        except FewtuneError:
-            continue
-        if other.total <= free:
-            words = " ".join(f"--set {key}={value}" for key, value in changes.items())
-            cure = f"The nearest plan that fits needs {size(other.total)}: {words}"
-            break
-    else:
-        cure = "No change of the plan makes it fit: choose a smaller model, or free memory"
-    raise PlanError(
-        f"a plan that fits in the {size(free)} that {where} has free", in_words(found), "", cure
-    )
-
-
-def _nearer(plan: Plan, work: Work) -> Sequence[dict[str, Any]]:
-    """Return changes that hold less, those first that change the result least.
-
-    Fewer tokens at once change nothing but time. A shorter length cuts rows; another method learns
-    something else.
-    """
-    tokens = [
-        plan.training.tokens_per_batch // part
-        for part in (2, 4, 8, 16)
-        if plan.training.tokens_per_batch // part >= work.update.width
-    ]
-    smaller: list[dict[str, Any]] = [{"training.tokens_per_batch": count} for count in tokens]
-    fewest = smaller[-1] if smaller else {}
-    one = {**fewest, "training.batch_size": 1}
-    found = [*smaller, one]
-    if work.task != "image_classification":
-        cut = {"task.truncation": "left"} if work.task == "generation" else {}
-        for part in (2, 4):
-            length = work.update.width // part
-            if length >= 16:
-                found.append({**one, "training.tokens_per_batch": length, **cut}
-                             | {"task.max_length": length})  # fmt: skip
-    fewer = [name for name in ("lora", "partial", "head") if name != plan.method.name]
-    bare: dict[str, Any] = {"method.options": {}} if plan.method.options else {}
-    for name in fewer:
-        found += [{"method.name": name, **bare, **more} for more in ({}, fewest)]
-    if plan.select.rates or plan.select.guards:
-        found = [{"select.rates": [], "select.guards": []}, *found]
-    return found

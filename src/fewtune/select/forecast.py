@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 from fewtune.measures.probes import general_text
 from fewtune.methods.base import METHODS
@@ -15,22 +12,15 @@ from fewtune.models.load import read_config
 from fewtune.select.candidates import Candidate, candidates
 from fewtune.select.contest import raced_of
 from fewtune.select.controls import EPOCHS, SHOTS
-from fewtune.select.fitting import prepared_model, training_of
+from fewtune.select.costs import Costs, costs_of, tokens_of
 from fewtune.select.material import Material
 from fewtune.select.pace import Part
 from fewtune.select.race import LEAST_UPDATES, SHARES, stays
 from fewtune.select.search import ENTER
 from fewtune.select.worth import REPEATS
-from fewtune.tasks.base import Row
 from fewtune.tasks.generation import Generation
-from fewtune.train.journal import Journal
-from fewtune.train.loop import train
-from fewtune.train.trunk import cached_trunk
 
 __all__ = ["forecast"]
-
-TIMED_UPDATES = 3
-TIMED_ROWS = 16
 
 SOLVING = 2.5e-8
 """Seconds of a logistic regression for each row, state value and class (600 rows of 384 values in
@@ -58,30 +48,6 @@ KINDS = 3.0
 """Perturbations of the test rows, each counted by the share of rows that it changes."""
 
 
-@dataclass(frozen=True)
-class _Costs:
-    """Seconds of the pieces on this machine.
-
-    Attributes
-    ----------
-    load
-        Loading the base model once.
-    token
-        One token (or what an image counts as) in a pass without gradients.
-    update, start
-        Of each candidate by name: one update, and what comes before the first one.
-    step, answer
-        One step of writing answers: for all, and more for each answer at once.
-    """
-
-    load: float
-    token: float
-    update: dict[str, float]
-    start: dict[str, float]
-    step: float = 0.0
-    answer: float = 0.0
-
-
 def forecast(material: Material) -> list[Part]:
     """Return the parts of the fit with the seconds that each will take.
 
@@ -89,7 +55,7 @@ def forecast(material: Material) -> list[Part]:
     updates of each kind of candidate, a few rows read, a few tokens written.
     """
     entered = candidates(material.plan)
-    costs = _measured(material, entered)
+    costs = costs_of(material, entered)
     raced = raced_of(material, entered)
     single = [_trial(material, costs, c, 1.0) for c in entered if c not in raced]
     names = [c.name for c in entered if c not in raced]
@@ -115,15 +81,11 @@ def forecast(material: Material) -> list[Part]:
     return parts
 
 
-def _tokens(rows: Sequence[Row]) -> int:
-    return sum(row.length for row in rows)
+def _read(material: Material, costs: Costs) -> float:
+    return costs.token * tokens_of(material.test)
 
 
-def _read(material: Material, costs: _Costs) -> float:
-    return costs.token * _tokens(material.test)
-
-
-def _searched(material: Material, costs: _Costs, raced: Sequence[Candidate]) -> list[Part]:
+def _searched(material: Material, costs: Costs, raced: Sequence[Candidate]) -> list[Part]:
     """Return a part for each trial of a search; on average they are a sixth longer than planned."""
     if not raced:
         return []
@@ -131,7 +93,7 @@ def _searched(material: Material, costs: _Costs, raced: Sequence[Candidate]) -> 
     return [Part(f"search {i}", each, needed=not i) for i in range(material.plan.select.search)]
 
 
-def _race(material: Material, costs: _Costs, raced: Sequence[Candidate]) -> list[Part]:
+def _race(material: Material, costs: Costs, raced: Sequence[Candidate]) -> list[Part]:
     """Return a part for each place in each round: who will stand there is not known."""
     parts: list[Part] = []
     count = len(raced) + min(ENTER, max(0, material.plan.select.search - 1))
@@ -145,26 +107,26 @@ def _race(material: Material, costs: _Costs, raced: Sequence[Candidate]) -> list
     return parts
 
 
-def _trial(material: Material, costs: _Costs, candidate: Candidate, share: float) -> float:
+def _trial(material: Material, costs: Costs, candidate: Candidate, share: float) -> float:
     """Return the seconds of one trial with a share of its updates."""
     if METHODS.load(candidate.method.name).solves & {material.task.name}:
         return _solved(material)
     short = candidate.shortened(share, LEAST_UPDATES) if share < 1 else candidate
-    judged = costs.token * _tokens(material.validation)
+    judged = costs.token * tokens_of(material.validation)
     stands = len({*material.plan.select.dial, 1.0})
     looked = short.training.evaluations + 1 + stands
     read = looked * judged
     if material.task.name == "generation":
         read += stands * costs.token * _general(material) / 2
     if METHODS.load(candidate.method.name).solves_after:
-        read += looked * costs.token * _tokens(material.train)
+        read += looked * costs.token * tokens_of(material.train)
     name = candidate.name
     return (
         TRIAL + costs.load + costs.start[name] + short.training.updates * costs.update[name] + read
     )
 
 
-def _again(material: Material, costs: _Costs, candidate: Candidate, share: float) -> float:
+def _again(material: Material, costs: Costs, candidate: Candidate, share: float) -> float:
     """Return the seconds of training a candidate on all known rows."""
     if METHODS.load(candidate.method.name).solves & {material.task.name}:
         return _solved(material)
@@ -180,10 +142,10 @@ def _solved(material: Material) -> float:
     return SOLVING * size * (1 + SETTINGS * len(material.folds()))
 
 
-def _control(material: Material, costs: _Costs, name: str) -> float:
+def _control(material: Material, costs: Costs, name: str) -> float:
     if name == "few_shot":
         most = cast(Generation, material.task).max_length()
-        mean = _tokens(material.known) / max(1, len(material.known))
+        mean = tokens_of(material.known) / max(1, len(material.known))
         return costs.token * sum(min(most, r.length + SHOTS * mean) for r in material.test)
     if name == "tfidf":
         return TFIDF * len(material.known) * len(material.task.labels) + 0.5
@@ -192,19 +154,21 @@ def _control(material: Material, costs: _Costs, name: str) -> float:
         updates = EPOCHS * math.ceil(len(material.known) / size)
         return TRIAL + costs.load + updates * costs.update[""] + _read(material, costs)
     if name == "frozen":
-        states = costs.token * (_tokens(material.known) + _tokens(material.test))
+        states = costs.token * (tokens_of(material.known) + tokens_of(material.test))
         return states + _solved(material) / 2
     return _read(material, costs) if name == "base" else 0.1
 
 
-def _observed(material: Material, costs: _Costs) -> float:
+def _observed(material: Material, costs: Costs) -> float:
     """Return the seconds of what is looked at after the fit."""
     few = material.test[:500]
-    read = KINDS * _tokens(few) + 5 * _tokens(material.known[:128])
+    read = KINDS * tokens_of(few) + 5 * tokens_of(material.known[:128])
     if material.task.name != "generation":
-        return costs.token * (read + 2 * _tokens(material.test[:256]) + _tokens(material.test[:16]))
+        return costs.token * (
+            read + 2 * tokens_of(material.test[:256]) + tokens_of(material.test[:16])
+        )
     probes = PROBE_LETTERS / _letters(material)
-    read += 2 * (_general(material) / 2 + probes + _tokens(material.test[:64]))
+    read += 2 * (_general(material) / 2 + probes + tokens_of(material.test[:64]))
     task = cast(Generation, material.task)
     samples = min(material.plan.select.samples, len(material.test))
     seconds = costs.token * read
@@ -226,89 +190,4 @@ def _letters(material: Material) -> float:
     for example in (row.example for row in material.test):
         said += len(example.input) + len(example.target or "")
         said += sum(len(str(message.content)) for message in example.messages or ())
-    return max(1.0, said / max(1, _tokens(material.test)))
-
-
-def _measured(material: Material, entered: Sequence[Candidate]) -> _Costs:
-    """Time the pieces; nothing is written down of it."""
-    quiet = replace(material, journal=Journal(None))
-    began = time.perf_counter()
-    base = material.base()
-    load = time.perf_counter() - began
-    rows = [material.test[i] for i in range(min(TIMED_ROWS, len(material.test)))]
-    material.task.outcomes(base, rows[:2])
-    began = time.perf_counter()
-    material.task.outcomes(base, rows)
-    token = (time.perf_counter() - began) / max(1, _tokens(rows))
-    update: dict[str, float] = {}
-    start: dict[str, float] = {}
-    kinds: dict[Any, tuple[float, float]] = {}
-    for candidate in entered:
-        if METHODS.load(candidate.method.name).solves & {material.task.name}:
-            continue
-        guards = tuple(part.name for part in candidate.regularizers)
-        kind = (candidate.method.name, candidate.training.batch_size, guards)
-        if kind not in kinds:
-            kinds[kind] = _updates(quiet, candidate, token)
-        start[candidate.name], update[candidate.name] = kinds[kind]
-    if update:
-        update[""] = min(update.values())
-    step, answer = _writing(material) if material.task.name == "generation" else (0.0, 0.0)
-    if not update and "vanilla" in material.plan.controls:
-        update[""] = 4 * token * material.plan.training.batch_size * _mean(material)
-    return _Costs(load, token, update, start, step, answer)
-
-
-def _mean(material: Material) -> float:
-    return _tokens(material.train) / max(1, len(material.train))
-
-
-def _updates(material: Material, candidate: Candidate, token: float) -> tuple[float, float]:
-    """Return the seconds before the first update and of each, from a training that is given up.
-
-    ``token`` are the seconds of one in a pass: what lies frozen below is computed once a known row.
-    """
-    size = candidate.training.batch_size
-    count = min(len(material.train), size * (TIMED_UPDATES + 1))
-    at = [round(i * (len(material.train) - 1) / max(1, count - 1)) for i in range(count)]
-    rows = [material.train[i] for i in dict.fromkeys(at)]
-    method, model = prepared_model(material, candidate, None)
-    quick = {"evaluations": 1, "checkpoint_seconds": 1e9}
-    training = candidate.training.model_copy(update=quick)
-    more = {"stop_at": TIMED_UPDATES + 1, "asked": material.train}
-    plain = replace(candidate, training=training)
-    run = training_of(material, plain, method, model, rows, name="timed", more=more)
-    run.monitors = ()
-    seen: list[float] = []
-    run.journal.listeners.append(
-        lambda event: seen.append(time.perf_counter()) if event.kind == "step" else None
-    )
-    with cached_trunk(
-        model, material.task, rows, run.journal, run.stage, run.folder.parent
-    ) as trunk:
-        began = time.perf_counter()
-        train(run)
-    once = token * _tokens(material.known) if trunk is not None else 0.0
-    run.journal.listeners.pop()
-    if len(seen) < 2:
-        return once, seen[0] - began if seen else 0.0
-    each = (seen[-1] - seen[0]) / (len(seen) - 1)
-    start = once + max(0.0, seen[0] - began - each)
-    return start, each * _mean(material) * len(rows) / _tokens(rows)
-
-
-def _writing(material: Material) -> tuple[float, float]:
-    """Return the seconds of one step of writing, for all answers and for each."""
-    task = copy(cast(Generation, material.task))
-    task.settings = task.settings.model_copy(update={"max_new_tokens": 8})
-    some = [row.example for row in material.test[:8]]
-    base, found = material.base(), []
-    task.generate(base, some[:1])
-    for examples in (some[:1], some):
-        began = time.perf_counter()
-        task.generate(base, examples)
-        found.append((time.perf_counter() - began) / 8)
-    if len(some) < 2:
-        return found[0], 0.0
-    answer = max(0.0, (found[1] - found[0]) / (len(some) - 1))
-    return max(0.0, found[0] - answer), answer
+    return max(1.0, said / max(1, tokens_of(material.test)))

@@ -10,7 +10,8 @@ from typing import Any
 from fewtune.environment import device_name, free_memory, process_count, resident_memory
 from fewtune.errors import FewtuneError
 from fewtune.models.load import read_config
-from fewtune.plan.memory import Estimate, computes_in_bf16, estimate, refuse_unfitting
+from fewtune.plan.memory import Estimate, computes_in_bf16, estimate
+from fewtune.plan.nearest import refuse_unfitting
 from fewtune.plan.work import Work, work_of
 from fewtune.records import Example
 from fewtune.tasks.base import TASKS, Row, Task

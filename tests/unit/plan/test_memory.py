@@ -14,7 +14,8 @@ from transformers import AutoConfig
 from fewtune.errors import ModelError, PlanError
 from fewtune.models.shape import known_shape, llama_of
 from fewtune.plan.ledger import Kernels, Ledger
-from fewtune.plan.memory import Estimate, estimate, refuse_unfitting, size
+from fewtune.plan.memory import Estimate, estimate, size
+from fewtune.plan.nearest import refuse_unfitting
 from fewtune.plan.passes import passes
 from fewtune.plan.plan import Part, Plan, TrainingPlan
 from fewtune.plan.work import Size, Work, work_of

@@ -1,0 +1,139 @@
+"""Costs: seconds of the pieces of a fit on this machine, timed before anything is spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from fewtune.methods.base import METHODS
+from fewtune.select.candidates import Candidate
+from fewtune.select.fitting import prepared_model, training_of
+from fewtune.select.material import Material
+from fewtune.tasks.base import Row
+from fewtune.tasks.generation import Generation
+from fewtune.train.journal import Journal
+from fewtune.train.loop import train
+from fewtune.train.trunk import cached_trunk
+
+__all__ = ["Costs", "costs_of", "mean_tokens", "tokens_of"]
+
+TIMED_UPDATES = 3
+TIMED_ROWS = 16
+
+
+def tokens_of(rows: Sequence[Row]) -> int:
+    """Return the tokens of rows."""
+    return sum(row.length for row in rows)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of the pieces on this machine.
+
+    Attributes
+    ----------
+    load
+        Loading the base model once.
+    token
+        One token (or what an image counts as) in a pass without gradients.
+    update, start
+        Of each candidate by name: one update, and what comes before the first one.
+    step, answer
+        One step of writing answers: for all, and more for each answer at once.
+    """
+
+    load: float
+    token: float
+    update: dict[str, float]
+    start: dict[str, float]
+    step: float = 0.0
+    answer: float = 0.0
+
+
+def costs_of(material: Material, entered: Sequence[Candidate]) -> Costs:
+    """Time the pieces of the candidates; nothing is written down of it."""
+    quiet = replace(material, journal=Journal(None))
+    began = time.perf_counter()
+    base = material.base()
+    load = time.perf_counter() - began
+    rows = [material.test[i] for i in range(min(TIMED_ROWS, len(material.test)))]
+    material.task.outcomes(base, rows[:2])
+    began = time.perf_counter()
+    material.task.outcomes(base, rows)
+    token = (time.perf_counter() - began) / max(1, tokens_of(rows))
+    update: dict[str, float] = {}
+    start: dict[str, float] = {}
+    kinds: dict[Any, tuple[float, float]] = {}
+    for candidate in entered:
+        if METHODS.load(candidate.method.name).solves & {material.task.name}:
+            continue
+        guards = tuple(part.name for part in candidate.regularizers)
+        kind = (candidate.method.name, candidate.training.batch_size, guards)
+        if kind not in kinds:
+            kinds[kind] = _updates(quiet, candidate, token)
+        start[candidate.name], update[candidate.name] = kinds[kind]
+    if update:
+        update[""] = min(update.values())
+    step, answer = _writing(material) if material.task.name == "generation" else (0.0, 0.0)
+    if not update and "vanilla" in material.plan.controls:
+        update[""] = 4 * token * material.plan.training.batch_size * mean_tokens(material)
+    return Costs(load, token, update, start, step, answer)
+
+
+def mean_tokens(material: Material) -> float:
+    """Return the tokens of a training row, on average."""
+    return tokens_of(material.train) / max(1, len(material.train))
+
+
+def _updates(material: Material, candidate: Candidate, token: float) -> tuple[float, float]:
+    """Return the seconds before the first update and of each, from a training that is given up.
+
+    ``token`` are the seconds of one in a pass: what lies frozen below is computed once a known row.
+    """
+    size = candidate.training.batch_size
+    count = min(len(material.train), size * (TIMED_UPDATES + 1))
+    at = [round(i * (len(material.train) - 1) / max(1, count - 1)) for i in range(count)]
+    rows = [material.train[i] for i in dict.fromkeys(at)]
+    method, model = prepared_model(material, candidate, None)
+    quick = {"evaluations": 1, "checkpoint_seconds": 1e9}
+    training = candidate.training.model_copy(update=quick)
+    more = {"stop_at": TIMED_UPDATES + 1, "asked": material.train}
+    plain = replace(candidate, training=training)
+    run = training_of(material, plain, method, model, rows, name="timed", more=more)
+    run.monitors = ()
+    seen: list[float] = []
+    run.journal.listeners.append(
+        lambda event: seen.append(time.perf_counter()) if event.kind == "step" else None
+    )
+    with cached_trunk(
+        model, material.task, rows, run.journal, run.stage, run.folder.parent
+    ) as trunk:
+        began = time.perf_counter()
+        train(run)
+    once = token * tokens_of(material.known) if trunk is not None else 0.0
+    run.journal.listeners.pop()
+    if len(seen) < 2:
+        return once, seen[0] - began if seen else 0.0
+    each = (seen[-1] - seen[0]) / (len(seen) - 1)
+    start = once + max(0.0, seen[0] - began - each)
+    return start, each * mean_tokens(material) * len(rows) / tokens_of(rows)
+
+
+def _writing(material: Material) -> tuple[float, float]:
+    """Return the seconds of one step of writing, for all answers and for each."""
+    task = copy(cast(Generation, material.task))
+    task.settings = task.settings.model_copy(update={"max_new_tokens": 8})
+    some = [row.example for row in material.test[:8]]
+    base, found = material.base(), []
+    task.generate(base, some[:1])
+    for examples in (some[:1], some):
+        began = time.perf_counter()
+        task.generate(base, examples)
+        found.append((time.perf_counter() - began) / 8)
+    if len(some) < 2:
+        return found[0], 0.0
+    answer = max(0.0, (found[1] - found[0]) / (len(some) - 1))
+    return max(0.0, found[0] - answer), answer
