@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from fewtune.data.load import load
-from fewtune.environment import bf16_is_native, reuse_memory, seed_everything
+from fewtune.environment import bf16_is_native, seed_everything
 from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
 from fewtune.plan.counts import counts
@@ -87,6 +87,4 @@ def main(
 
 
 if __name__ == "__main__":
-    # As the command does.
-    reuse_memory()
     main(*sys.argv[1:])

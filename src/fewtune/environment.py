@@ -121,8 +121,9 @@ def reuse_memory() -> None:
 
     By default every tensor of 32 MiB or more is mapped anew, and the system fills its pages with
     zeros: a third of the time of a convolutional model on a processor. ``give_back_memory`` still
-    returns what is free. Only for a process that is ours: the setting is the whole process's.
-    Whoever has set the allocator up by its variables is left alone.
+    returns what is free. It is for image models: what a language model leaves between blocks that
+    are still in use cost a tenth of its peak and saved no time. The setting is the whole process's;
+    whoever has made one by the allocator's variables is left alone.
     """
     set_up = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
     if sys.platform != "linux" or any(name in os.environ for name in set_up):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fewtune.environment import process_rank, reuse_memory
+from fewtune.environment import process_rank
 from fewtune.errors import FewtuneError
 from fewtune.listing import module_help
 from fewtune.verbs.together import told_elsewhere
@@ -81,9 +81,6 @@ def _top(
 
 def main(arguments: Any = None) -> None:
     """Run the command line; every expected failure is one line and an exit code."""
-    if arguments is None:
-        # The process is the command's own.
-        reuse_memory()
     try:
         app(args=arguments, standalone_mode=True)
     except SystemExit as ended:

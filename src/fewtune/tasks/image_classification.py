@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fewtune.data.images import Bytes, Pixels, Variation, vary
+from fewtune.environment import reuse_memory
 from fewtune.models.image_classifier import (
     ImageClassifier,
     classifier_of,
@@ -52,6 +53,7 @@ class ImageClassification(KeepsClasses):
 
     def load_model(self) -> nn.Module:
         """Return the image model with an untrained (zero) head."""
+        reuse_memory()
         read = self.bring(lambda: read_image_model(self.source))
         model, own = classifier_of(read, self.source, len(self.labels))
         if self.settings.keep_classes:
