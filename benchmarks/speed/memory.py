@@ -66,8 +66,7 @@ def _model(name: str, folder: Path) -> str:
     return str(shared("models", known[name])) if name in known else name
 
 
-def measured(data: Path, model: str, method: str, run: Path, given: Any) -> dict[str, Any]:
-    """Fit once; return the estimate and the peak of the process, in bytes."""
+def _settings(data: Path, method: str, given: Any) -> list[str]:
     settings = {
         "method.name": method,
         "training.updates": given.updates,
@@ -80,8 +79,23 @@ def measured(data: Path, model: str, method: str, run: Path, given: Any) -> dict
         # The default guard with fewer samples of the base: drawing them takes minutes, no memory.
         guard = "[{name: kl_to_base, options: {samples: 16}}]"
         settings |= {"regularizers": guard, "select.guards": "[]"}
+    return [w for k, v in settings.items() for w in ("--set", f"{k}={v}")]
+
+
+def estimated(data: Path, model: str, method: str, given: Any) -> int:
+    """Return the estimate alone, in bytes."""
+    words = [sys.executable, "-m", "fewtune", "plan", str(data), "--model", model, "--json"]
+    done = subprocess.run(
+        [*words, *_settings(data, method, given)], capture_output=True, text=True, check=True
+    )
+    total: int = json.loads(done.stdout)["memory"]["total_bytes"]
+    return total
+
+
+def measured(data: Path, model: str, method: str, run: Path, given: Any) -> dict[str, Any]:
+    """Fit once; return the estimate and the peak of the process, in bytes."""
     words = [sys.executable, "-m", "fewtune", "fit", str(data), "--model", model, "-o", str(run)]
-    words += [w for k, v in settings.items() for w in ("--set", f"{k}={v}")]
+    words += _settings(data, method, given)
     process = subprocess.Popen(
         words,
         env=os.environ | {"OMP_NUM_THREADS": str(given.threads)},
@@ -112,6 +126,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure again what is kept")
+    parser.add_argument("--estimates", action="store_true", help="estimate anew what is kept")
     given = parser.parse_args()
     results = {} if given.fresh else kept(given.updates)
     print(f"{'':24}{'estimate':>10}{'peak':>10}{'off by':>9}  most while", flush=True)
@@ -123,6 +138,13 @@ def main() -> None:
                 results[name] = measured(
                     _data(data, folder), _model(model, folder), method, folder / "run", given
                 )
+            save(NAME, {"updates": given.updates, "configurations": results})
+        elif given.estimates:
+            data, model, method = CONFIGURATIONS[name]
+            with tempfile.TemporaryDirectory() as place:
+                folder = Path(place)
+                made = estimated(_data(data, folder), _model(model, folder), method, given)
+            results[name]["told"]["estimated_bytes"] = made
             save(NAME, {"updates": given.updates, "configurations": results})
         show(name, results[name])
     worst = max(abs(_off(found)) for found in results.values())

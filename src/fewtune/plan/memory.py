@@ -3,7 +3,7 @@
 A fit goes through moments that hold different things: training, measuring while training, the
 refit, answering. Each is added up; the fullest counts. Weights, gradients and the optimizer's
 averages are exact; activations are found by running the model's own code on tensors without values
-(``passes``); only what the libraries hold is a measured constant.
+(``passes``); only what the libraries hold, and what lies unused between blocks, is measured.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ LIBRARIES = {
 """Bytes of main memory that Python, torch, transformers and scikit-learn hold once a fit of a task
 has used them, images with what near copies of them are found by (torch 2.13 on Linux; what is in
 use of their code counts). On a GPU they are not in its memory."""
+
+GAPS = 0.5
+"""What the C library's allocator leaves free between blocks that are in use, as a share of the
+activations: batches differ in size, and what one leaves seldom fits the next
+(``benchmarks/speed/memory.py``)."""
 
 PLOTS = 30_000_000
 """What drawing the report takes beside, when all but the tuned model is gone."""
@@ -135,8 +140,10 @@ def estimate(
         # What was written is read and asked beside what was measured.
         moments["reading again"] = {"weights": 2 * held.model}
         for moment, parts in moments.items():
-            libraries = {} if on_gpu else {"libraries": LIBRARIES[work.task]}
-            parts = {k: v for k, v in (libraries | parts).items() if v}
+            if not on_gpu:
+                gaps = round(GAPS * parts.get("activations", 0))
+                parts = {"libraries": LIBRARIES[work.task], **parts, "gaps": gaps}
+            parts = {k: v for k, v in parts.items() if v}
             found.append(Estimate(f"{moment} ({part.name})", parts, held.kept, held.trainable))
     return max(found, key=lambda one: one.total)
 
