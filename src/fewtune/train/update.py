@@ -114,8 +114,10 @@ def _penalties(run: Training) -> torch.Tensor:
         penalty = regularizer.penalty(run)
         if penalty is not None:
             total += penalty.detach()
-            with run.accelerator.no_sync(run.forward):
-                run.accelerator.backward(penalty)
+            # One that depends on no weight has no gradient, and counts all the same.
+            if penalty.requires_grad:
+                with run.accelerator.no_sync(run.forward):
+                    run.accelerator.backward(penalty)
     return total
 
 
