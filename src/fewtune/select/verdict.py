@@ -23,6 +23,10 @@ TUNED = frozenset({"vanilla"})
 """Controls that are tuned too: to be as good is enough, since what they broke is not looked for."""
 
 
+NEGLIGIBLE = 0.001
+"""Share of a control's figure below which a gain is none, however sure it is."""
+
+
 def decide(
     headline: Score,
     paired: Mapping[str, Score],
@@ -62,7 +66,13 @@ def decide(
         high = difference.high if sign > 0 else -difference.low
         amount = _amount(headline, gained, low, high, difference.n)
         name = WORDS.get(control, control)
-        if low > 0:
+        least = 0.0 if control in TUNED else NEGLIGIBLE * abs(headline.value - difference.value)
+        if low > 0 and gained < least:
+            # A model that hardly moved is surely better by nothing.
+            held = True
+            reasons.append(f"better than {name} by next to nothing: {amount}")
+            cures.append("Train longer or at a higher rate: hardly anything was learnt")
+        elif low > 0:
             reasons.append(f"better than {name}: {amount}")
         elif control in TUNED and high >= 0:
             reasons.append(f"not to be told from {name}: {amount}")

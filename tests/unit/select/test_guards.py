@@ -87,6 +87,16 @@ def test_faults_come_before_controls_and_controls_before_what_broke():
     assert found.reasons[0] == "leakage" and found.reasons[-1] == "forgot"
 
 
+@pytest.mark.parametrize(("gain", "decision"), [(0.0009, "hold"), (0.0011, "ship")])
+def test_a_gain_that_is_sure_and_next_to_nothing_is_none(gain, decision):
+    # The base is at 1.0, so a thousandth of it is 0.001.
+    paired = {"base": Score("loss_per_byte", -gain, -2 * gain, -1e-6, 50, "lower", "nats/byte")}
+    headline = Score("loss_per_byte", 1.0 - gain, 0.9, 1.1, 50, "lower", "nats/byte")
+    found = decide(headline, paired, "full")
+    assert found.decision == decision
+    assert ("next to nothing" in found.reasons[0]) == (decision == "hold")
+
+
 def test_extraction_above_the_base_holds():
     assert verdict(memorization=score("memorization", 0.1, 0.02, 0.2)).decision == "hold"
     assert verdict(memorization=score("memorization", 0.1, -0.02, 0.2)).decision == "ship"
