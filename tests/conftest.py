@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 # Set before any library that reads them is imported: one thread makes sums repeatable to the bit.
@@ -89,6 +90,26 @@ class Answer:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture
+def fit_prompts(data_folder: Path, causal_lm: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Fits the tiny language model on ``prompts.jsonl``, all of it trained; returns the run and
+    every event of its journal."""
+    import fewtune
+
+    def fit(settings: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
+        run = fewtune.fit(
+            data_folder / "prompts.jsonl",
+            str(causal_lm),
+            test=data_folder / "prompts_test.jsonl",
+            settings={"method.name": "full", "select.samples": 0, **settings},
+            output=tmp_path / "run",
+        )
+        lines = (run.path / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+        return run, [json.loads(line) for line in lines]
+
+    return fit
 
 
 Fewtune = Callable[..., Answer]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
-import fewtune
 from fewtune.regularizers.kl_to_base import KlToBase
 
 
-def test_the_base_answers_once_for_all_trainings_of_a_fit(
-    monkeypatch, data_folder, causal_lm, tmp_path
-):
+def test_the_base_answers_once_for_all_trainings_of_a_fit(monkeypatch, fit_prompts):
     whole, asked = KlToBase._all_answers, []
 
     def counted(self, run):
@@ -18,22 +13,15 @@ def test_the_base_answers_once_for_all_trainings_of_a_fit(
         return whole(self, run)
 
     monkeypatch.setattr(KlToBase, "_all_answers", counted)
-    run = fewtune.fit(
-        data_folder / "prompts.jsonl",
-        str(causal_lm),
-        test=data_folder / "prompts_test.jsonl",
-        settings={
-            "method.name": "full",
+    _, events = fit_prompts(
+        {
             "training.updates": 6,
             "training.evaluations": 2,
             "regularizers": [{"name": "kl_to_base", "options": {"samples": 4, "length": 10}}],
             "select.rates": [1e-3],
             "select.guards": [],
-            "select.samples": 0,
-        },
-        output=tmp_path / "run",
+        }
     )
-    lines = (run.path / "journal.jsonl").read_text(encoding="utf-8").splitlines()
-    stages = {e["stage"] for e in map(json.loads, lines) if e["kind"] == "step"}
+    stages = {e["stage"] for e in events if e["kind"] == "step"}
     # Short trials of two rates, one of them in full and again; an update timed before all of them.
     assert len(stages) >= 4 and len(asked) == 1

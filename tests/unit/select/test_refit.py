@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-import fewtune
 from fewtune.plan.plan import TrainingPlan
 from fewtune.select.refit import settled
 from fewtune.train.monitors.base import GO, Advice, Monitor
@@ -43,24 +40,17 @@ def test_one_that_was_best_in_its_warm_up_leaves_it_all_the_same():
     assert settled(training, rows=40, stop=1) == 1
 
 
-def test_the_rate_of_the_refit_falls_to_nothing(data_folder, causal_lm, tmp_path):
-    run = fewtune.fit(
-        data_folder / "prompts.jsonl",
-        str(causal_lm),
-        test=data_folder / "prompts_test.jsonl",
-        settings={
-            "method.name": "full",
+def test_the_rate_of_the_refit_falls_to_nothing(fit_prompts):
+    run, events = fit_prompts(
+        {
             "training.updates": 30,
             "training.evaluations": 10,
             "monitors": [{"name": f"{__name__}:HalfWay"}],
             "regularizers": [],
             "select.dial": [1.0],
-            "select.samples": 0,
-        },
-        output=tmp_path / "run",
+        }
     )
-    lines = (run.path / "journal.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = [event for event in map(json.loads, lines) if event["kind"] == "step"]
+    steps = [event for event in events if event["kind"] == "step"]
     rates = [e["values"]["rate"] for e in steps if e["stage"].endswith("+all")]
     # 32 of 40 rows trained; half a schedule has as much rate as seven tenths of a whole one.
     assert run.chosen["updates"] == 15
