@@ -230,7 +230,6 @@ def test_less_diverse_answers_are_the_third_sign_of_generation(causal_lm, tmp_pa
     with torch.no_grad():
         run.model.get_input_embeddings().weight.mul_(60)
     sentence = monitor._third_sign(run, rows)
-    assert sentence is not None
     assert "distinct word pairs" in sentence
 
 
