@@ -142,7 +142,7 @@ def estimate(
         for moment, parts in moments.items():
             if not on_gpu:
                 gaps = round(GAPS * parts.get("activations", 0))
-                parts = {"libraries": LIBRARIES[work.task], **parts, "gaps": gaps}
+                parts = {"libraries": LIBRARIES[work.task], **parts, "allocator": gaps}
             parts = {k: v for k, v in parts.items() if v}
             found.append(Estimate(f"{moment} ({part.name})", parts, held.kept, held.trainable))
     return max(found, key=lambda one: one.total)
