@@ -97,10 +97,26 @@ def _updates(material: Material, candidate: Candidate, token: float) -> tuple[fl
     count = min(len(material.train), size * (TIMED_UPDATES + 1))
     at = [round(i * (len(material.train) - 1) / max(1, count - 1)) for i in range(count)]
     rows = [material.train[i] for i in dict.fromkeys(at)]
+    if candidate.regularizers:
+        # What is drawn of the base is kept for all trainings of the fit: none of them waits for it.
+        _given_up(material, candidate, rows, 1)
+    began, seen, has_trunk = _given_up(material, candidate, rows, TIMED_UPDATES + 1)
+    once = token * tokens_of(material.known) if has_trunk else 0.0
+    if len(seen) < 2:
+        return once, seen[0] - began if seen else 0.0
+    each = (seen[-1] - seen[0]) / (len(seen) - 1)
+    start = once + max(0.0, seen[0] - began - each)
+    return start, each * mean_tokens(material) * len(rows) / tokens_of(rows)
+
+
+def _given_up(
+    material: Material, candidate: Candidate, rows: Sequence[Row], updates: int
+) -> tuple[float, list[float], bool]:
+    """Train for a few updates; return when it began and each ended, and if a trunk was kept."""
     method, model = prepared_model(material, candidate, None)
     quick = {"evaluations": 1, "checkpoint_seconds": 1e9}
     training = candidate.training.model_copy(update=quick)
-    more = {"stop_at": TIMED_UPDATES + 1, "asked": material.train}
+    more = {"stop_at": updates, "asked": material.train}
     plain = replace(candidate, training=training)
     run = training_of(material, plain, method, model, rows, name="timed", more=more)
     run.monitors = ()
@@ -113,13 +129,8 @@ def _updates(material: Material, candidate: Candidate, token: float) -> tuple[fl
     ) as trunk:
         began = time.perf_counter()
         train(run)
-    once = token * tokens_of(material.known) if trunk is not None else 0.0
     run.journal.listeners.pop()
-    if len(seen) < 2:
-        return once, seen[0] - began if seen else 0.0
-    each = (seen[-1] - seen[0]) / (len(seen) - 1)
-    start = once + max(0.0, seen[0] - began - each)
-    return start, each * mean_tokens(material) * len(rows) / tokens_of(rows)
+    return began, seen, trunk is not None
 
 
 def _writing(material: Material) -> tuple[float, float]:

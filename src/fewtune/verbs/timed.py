@@ -63,6 +63,8 @@ def time_of_plan(prepared: Prepared) -> Pace:
     from fewtune.verbs.together import Together
 
     with tempfile.TemporaryDirectory() as folder:
-        together = Together()
-        material = material_of(prepared, Path(folder), Journal(None), together.accelerator)
-        return Pace(forecast(material))
+        together, journal = Together(), Journal(None)
+        material = material_of(prepared, Path(folder), journal, together.accelerator)
+        # A fit spends what the forecast takes as well, above all on what is drawn of the base.
+        parts = forecast(material)
+        return Pace(parts, journal.seconds)
