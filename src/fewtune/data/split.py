@@ -40,8 +40,9 @@ def split(
     them, and the whole moves to test if one was there, else to validation. The price: parts are
     within a row or two of their shares for each label, not exact; the size of a large group is not
     known when its first row is dealt; and a cluster that grew together is in test more often than
-    a lone row. Two things come before stability: a label without a training row takes one back,
-    and a part that would be empty takes the last row that training can spare.
+    a lone row. Three things come before stability: a unit that alone is more than validation's
+    whole share trains, and smaller ones of training take its place; a label without a training row
+    takes one back; and a part that would be empty takes the last row that training can spare.
 
     Parameters
     ----------
@@ -77,6 +78,7 @@ def split(
         parts = _by_time(dataset, units, shares)
     else:
         parts = _deal(dataset, units, shares, seed)
+        _free_validation(units, parts, shares)
     judges = may_judge(dataset)
     alone = without_originals(units, judges)
     _move(alone, parts, TRAIN)
@@ -167,6 +169,25 @@ def _by_time(dataset: Dataset, units: Units, shares: Sequence[float]) -> list[in
             parts[row] = part
         placed += len(rows)
     return parts
+
+
+def _free_validation(units: Units, parts: list[int], shares: Sequence[float]) -> None:
+    """Let a unit train that alone is more than validation's share; smaller ones take its place.
+
+    When its first row was dealt nobody knew how large it would be. In test it stays: whoever has
+    compared versions on old test rows goes on with them.
+    """
+    share = shares[VALIDATION] * len(parts)
+    large = [m for m in units.members() if parts[m[0]] == VALIDATION and len(m) > max(1, share)]
+    if not large:
+        return
+    for rows in large:
+        _move(rows, parts, TRAIN)
+    room = share - parts.count(VALIDATION)
+    for rows in sorted(units.members(), key=lambda rows: (-len(rows), rows[0])):
+        if parts[rows[0]] == TRAIN and len(rows) <= room:
+            _move(rows, parts, VALIDATION)
+            room -= len(rows)
 
 
 def _keep_labels_in_training(dataset: Dataset, units: Units, parts: list[int]) -> None:

@@ -204,6 +204,21 @@ def test_too_few_independent_rows_are_an_error_that_says_how_many(data: Dataset)
         split(data)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_half_of_the_rows_in_one_group_do_not_all_validate(seed: int) -> None:
+    """Of 60 rows 30 are of one group and the others of groups of 5; a fifth is 12 rows."""
+    rows = [
+        Example(text(n), "c", f"a.csv:{n + 2}", group="large" if n % 2 else f"g{n // 10}")
+        for n in range(60)
+    ]
+    found = split(Dataset(tuple(rows), "prompt", "a.csv"), seed=seed)
+    large = set(range(1, 60, 2))
+    assert not large & set(found.validation)
+    assert 1 <= len(found.validation) <= 12
+    if large <= set(found.train):
+        assert len(found.train) >= 40
+
+
 @pytest.mark.parametrize(
     "shares", [{"test": 1.0}, {"test": -0.1}, {"test": 0.5, "validation": 0.5}]
 )
