@@ -11,8 +11,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("FEWTUNE_DEVICE", "cpu")
 
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,20 @@ from fewtune.select import pace  # noqa: E402  (loads no torch)
 pace.SLACK = 3600.0
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libraries_are_no_garbage() -> Iterator[None]:
+    """Keep the collector out of what the libraries hold: every fit calls it several times."""
+    import accelerate  # noqa: F401
+    import peft  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+    import transformers.models.auto.modeling_auto  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,9 @@ def write(run: Path) -> Path:
 
 def render(run: RunContents) -> str:
     """Return the card as Markdown with front matter as the Hugging Face hub reads it."""
-    import jinja2
     import yaml
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fewtune.report", "templates"),
-        autoescape=False,  # Markdown, not HTML: the md filter escapes it
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals["words"] = words
-    environment.filters["md"] = escape
-    environment.filters["sentence"] = words.sentence
-    body = environment.get_template("card.md.j2").render(
+    body = _template().render(
         run=run,
         verdict=as_mapping(run.scores.get("verdict")),
         chosen=run.chosen(),
@@ -65,6 +55,24 @@ def render(run: RunContents) -> str:
     )
     front = yaml.safe_dump(_front_matter(run), sort_keys=False, allow_unicode=True, width=10**6)
     return f"---\n{front}---\n\n{body}"
+
+
+@cache
+def _template() -> Any:
+    """Return the card's template, compiled once a process."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fewtune.report", "templates"),
+        autoescape=False,  # Markdown, not HTML: the md filter escapes it
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["words"] = words
+    environment.filters["md"] = escape
+    environment.filters["sentence"] = words.sentence
+    return environment.get_template("card.md.j2")
 
 
 def escape(value: object) -> str:

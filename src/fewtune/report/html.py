@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +37,9 @@ def write(run: Path) -> Path:
 
 def render(run: RunContents) -> str:
     """Return the page of a run; every text from the user's files is escaped."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fewtune.report", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["words"] = words
-    environment.filters["sentence"] = words.sentence
-    environment.filters["place"] = _shortener(run)
-    environment.filters["off_scale"] = lambda score, axis: axis.off(score)
-    environment.filters["finite"] = lambda x: x is not None and math.isfinite(x)
-    template = environment.get_template("report.html.j2")
-    return template.render(
+    page: str = _template().render(
         run=run,
+        shortened=_shortener(run),
         verdict=as_mapping(run.scores.get("verdict")),
         unfinished=_unfinished(run),
         **_better(run),
@@ -62,6 +50,27 @@ def render(run: RunContents) -> str:
         settings=list(settings(run.plan)),
         environment=list(_flat(run.environment)),
     )
+    return page
+
+
+@cache
+def _template() -> Any:
+    """Return the page's template, compiled once a process."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fewtune.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["words"] = words
+    environment.filters["sentence"] = words.sentence
+    # A filter, not a function, because lists are mapped by it.
+    environment.filters["place"] = jinja2.pass_context(lambda run, source: run["shortened"](source))
+    environment.filters["off_scale"] = lambda score, axis: axis.off(score)
+    environment.filters["finite"] = lambda x: x is not None and math.isfinite(x)
+    return environment.get_template("report.html.j2")
 
 
 def _shortener(run: RunContents) -> Callable[[object], str]:
