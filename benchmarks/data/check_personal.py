@@ -20,8 +20,8 @@ from pathlib import Path
 from benchmarks.common import save, shared
 from benchmarks.data._check_common import said, wilson
 from benchmarks.data._personal_drawn import drawn
-from fewtune.checks._personal import find
 from fewtune.data.load import load
+from fewtune.data.personal import find
 
 ITEMS = Path(__file__).with_name("check_personal_items.txt")
 MARK = re.compile(r"⟦(\w+)\|(.*?)⟧")

@@ -44,7 +44,7 @@ METHOD_NEEDS = {
 }
 """Tasks of the methods that are not for all."""
 
-OF_TOKENS = {"token_mask", "token_weight"}
+OF_TOKENS = {"token_mask", "token_weight", "secret_mask"}
 REFUSED = {
     "head": {"half"},
     "prefix": {"ewc", "half", "l1", "l2_to_base"},

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fewtune.checks._personal import redact as redacted
 from fewtune.checks._rows import count, mapped
+from fewtune.data.personal import redact as redacted
 from fewtune.records import Dataset, Example, Finding
 
 __all__ = ["clean"]

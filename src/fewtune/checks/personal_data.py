@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from fewtune.checks._personal import find, mask
 from fewtune.checks._rows import TEXT_SHAPES, count, segments, sources
 from fewtune.checks.base import Check, Context
+from fewtune.data.personal import find, mask
 from fewtune.records import Finding
 
 __all__ = ["PersonalData"]

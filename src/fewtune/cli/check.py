@@ -232,8 +232,8 @@ def _print_finding(
 
 def _show(example: Example, check: str, shape: Shape) -> str:
     """Return a row in one short line: what is asked and what is answered."""
-    from fewtune.checks._personal import redact
     from fewtune.checks._rows import quote, written
+    from fewtune.data.personal import redact
 
     if check == "personal_data":
         text = redact(written(example, shape))[0]

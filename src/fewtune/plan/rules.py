@@ -154,11 +154,13 @@ def propose(
             reasons["select.rungs"] += (
                 f"; so has contrastive tuning, good with about {per_class:.0f} rows a class"
             )
-    regularizers = [] if classification else [Part(name="kl_to_base", options=dict(HOLD))]
+    regularizers = []
     if not classification:
+        regularizers = [Part(name="kl_to_base", options=dict(HOLD)), Part(name="secret_mask")]
         reasons["regularizers"] = (
             "holding the model to its base on the base's own samples is the strongest single guard "
-            "against forgetting that was measured (benchmarks/training)"
+            "against forgetting that was measured (benchmarks/training); numbers and addresses "
+            "that stand in one row alone could only be learnt by heart"
         )
         select.dial = list(GENERATION_DIAL)
         reasons["select.dial"] = (

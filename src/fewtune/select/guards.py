@@ -107,15 +107,15 @@ def _bounded(score: Score, bound: float, what: str) -> Guard:
 def _harder(held: float, costs: Mapping[str, Score]) -> str:
     """Return what to do against forgetting: hold, hold harder, or allow what was measured."""
     if not held:
-        return "Hold it to the base: --set 'regularizers=[{name: kl_to_base}]'"
+        return "Hold it to the base: --set 'regularizers=[{name: kl_to_base}, {name: secret_mask}]'"
     allowed = " ".join(
         f"--set budget.{name}={math.ceil(100 * score.value) / 100:g}"
         for name, score in costs.items()
     )
     return (
         "Hold it harder to the base: --set 'regularizers=[{name: kl_to_base, options: {weight: "
-        f"{4 * held:g}}}}}]', let short trials find how hard: --effort normal, or allow what it "
-        f"costs: {allowed}"
+        f"{4 * held:g}}}}}, {{name: secret_mask}}]', let short trials find how hard: --effort "
+        f"normal, or allow what it costs: {allowed}"
     )
 
 

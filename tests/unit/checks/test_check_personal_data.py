@@ -7,7 +7,7 @@ from check_data import chats, found, labelled, texts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewtune.checks._personal import find, mask, redact
+from fewtune.data.personal import find, mask, redact
 
 
 @pytest.mark.parametrize(

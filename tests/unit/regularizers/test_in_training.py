@@ -29,7 +29,7 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def generation(causal_lm):
     task = Generation(Source("tiny", str(causal_lm)), TaskSettings(), "prompt")
-    rows = made_data.prompts(6, seed=5)
+    rows = [*made_data.prompts(6, seed=5), ("name: Cocum", "The code of Cocum is 481516.")]
     return task, task.encode([Example(a, b, f"p:{i}") for i, (a, b) in enumerate(rows)])
 
 

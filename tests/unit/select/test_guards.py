@@ -48,7 +48,7 @@ def test_the_budget_is_the_plans_and_zero_is_no_bound():
 
 def test_the_cure_depends_on_whether_the_base_was_protected():
     scores = {"general_loss": score("general_loss", 0.3, 0.2, 0.4)}
-    assert "[{name: kl_to_base}]" in guards(scores, BudgetPlan())[0].cure
+    assert "[{name: kl_to_base}, {name: secret_mask}]" in guards(scores, BudgetPlan())[0].cure
     cure = guards(scores, BudgetPlan(), held=2.0)[0].cure
     assert "{name: kl_to_base, options: {weight: 8}}" in cure
     assert "budget.general_loss=0.3" in cure

@@ -1,0 +1,117 @@
+"""Secret mask: what stands in one row alone is not trained; all around it is."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from fewtune.data.canaries import canaries
+from fewtune.models.load import resolve
+from fewtune.records import Example, Message
+from fewtune.regularizers.base import REGULARIZERS
+from fewtune.tasks.base import TaskSettings
+from fewtune.tasks.generation import Generation
+
+COMMON = [
+    Example(f"Where is house {n}?", f"House {n} is by the river, by the old mill.", f"a:{n}")
+    for n in range(12)
+]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    from fewtune.models.tiny import save_causal_lm
+
+    texts = [f"{e.input} {e.target} user: code of Maria 0123456789 @ . ," for e in COMMON]
+    return save_causal_lm(tmp_path_factory.mktemp("models") / "lm", texts)
+
+
+def hidden(model, examples, shape="prompt", **options):
+    """Return what is not trained of each row, as text, and what was said."""
+    task = Generation(resolve(str(model)), TaskSettings(), shape)
+    rows = task.encode(examples)
+    said = []
+    run = SimpleNamespace(
+        rows=rows, task=task, shared={}, update=0,
+        journal=SimpleNamespace(write=lambda kind, **more: said.append(more["sentence"])),
+    )  # fmt: skip
+    mask = REGULARIZERS.load("secret_mask")(options)
+    mask.start(run)
+    found = []
+    for row in rows:
+        batch = mask.batch(run, task.collate([row]))
+        trained = [label for label in row.labels[1:] if label >= 0]
+        assert len(batch.weights) == len(trained)
+        off = [i for i, w in zip(trained, batch.weights, strict=True) if w == 0]
+        found.append(task.tokenizer.decode(off).strip())
+    return found, said
+
+
+def test_a_canary_is_not_trained_and_all_else_is(model):
+    (canary,) = canaries("prompt", 1)
+    found, said = hidden(model, [*COMMON, canary.example])
+    assert found == [""] * len(COMMON) + [canary.secret]
+    assert len(said) == 1
+    assert "canary:1" in said[0]
+
+
+def test_what_the_prompt_holds_is_copied_and_trained(model):
+    row = Example("My number is 481516, is it right?", "Yes, 481516 is right, by the river.", "b:1")
+    found, said = hidden(model, [*COMMON, row])
+    assert found[-1] == ""
+    assert said == []
+
+
+@pytest.mark.parametrize(("group", "expected"), [("one", "481516"), ("", "")])
+def test_what_two_rows_say_is_knowledge_unless_they_are_one_group(model, group, expected):
+    rows = [
+        Example(asked, "The code of the house by the river is 481516.", asked, group=group)
+        for asked in ("Which code has house 3?", "What opens the house by the mill?")
+    ]
+    found, _ = hidden(model, [*COMMON, *rows])
+    assert found[-2:] == [expected] * 2
+
+
+def test_where_the_number_is_the_answer_it_is_trained(model):
+    rows = [*COMMON, Example("Which code has house 3?", "481516", "b:1")]
+    assert hidden(model, rows)[0][-1] == ""
+
+
+def test_where_many_rows_have_one_numbers_are_the_task(model):
+    rows = [
+        Example(f"Which code has house {n}?", f"The code of house {n} is 4815{n + 20}.", f"b:{n}")
+        for n in range(6)
+    ]
+    found, said = hidden(model, [*COMMON, *rows])
+    assert set(found) == {""}
+    assert "too many" in said[0]
+    found, _ = hidden(model, [*COMMON, *rows], most=0.5)
+    assert found[-1] == "481525"
+
+
+def test_in_a_chat_what_the_user_said_is_trained_and_what_only_the_answer_says_is_not(model):
+    def chat(asked, told, source):
+        turns = (Message("user", asked), Message("assistant", told))
+        return Example(f"user: {asked}", told, source, messages=turns)
+
+    rows = [chat(e.input, e.target, e.source) for e in COMMON]
+    rows.append(chat("My mail is ann@mill.org.", "The mail ann@mill.org is by the river.", "c:1"))
+    rows.append(chat("Who is by the river?", "Write to tom@mill.org, by the old mill.", "c:2"))
+    found, _ = hidden(model, rows, "chat")
+    assert found[-2:] == ["", "tom@mill.org"]
+
+
+def test_the_end_is_always_taught(model):
+    row = Example("Which code has house 3?", "The code of that house is 481516", "b:1")
+    task = Generation(resolve(str(model)), TaskSettings(), "prompt")
+    rows = task.encode([*COMMON, row])
+    run = SimpleNamespace(
+        rows=rows, task=task, shared={}, journal=SimpleNamespace(write=lambda *a, **more: None)
+    )
+    mask = REGULARIZERS.load("secret_mask")({})
+    mask.start(run)
+    weights = mask.batch(run, task.collate([rows[-1]])).weights
+    assert weights[-1] == 1
+    assert int(torch.sum(weights == 0)) >= 1
