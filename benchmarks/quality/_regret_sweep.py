@@ -23,7 +23,7 @@ from fewtune.errors import TrainingStopped
 from fewtune.methods.base import METHODS, Method
 from fewtune.methods.probe import Fitted, fit, refit
 from fewtune.plan.plan import Part, Plan
-from fewtune.plan.rules import rung_training
+from fewtune.plan.rungs import rung_training
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_states
 from fewtune.select.fitting import prepared_model, settle, training_of

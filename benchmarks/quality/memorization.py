@@ -28,7 +28,7 @@ from fewtune.measures.observe.continuations import observe_continuations
 from fewtune.measures.observe.exposure import observe_exposure
 from fewtune.records import Dataset, Example
 from fewtune.tasks.generation import Generation
-from fewtune.verbs.result import load_model
+from fewtune.verbs.kept import load_model
 
 EPOCHS, RATE, PLANTED = 20, 2e-3, 10
 

@@ -8,17 +8,14 @@ from fewtune.environment import device_name
 from fewtune.errors import DataError
 from fewtune.methods.base import METHODS
 from fewtune.plan.compared import (
-    COMPARED_EVALUATIONS,
-    COMPARED_ROWS,
     CONTRASTIVE_DIAL,
-    CONTRASTIVE_UPDATES,
     compared_training,
 )
 from fewtune.plan.plan import Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
 from fewtune.records import Dataset, Shape
 from fewtune.tasks.base import TASKS
 
-__all__ = ["CONTROLS", "propose", "rung_training", "task_for"]
+__all__ = ["CONTROLS", "propose", "task_for"]
 
 CONTROLS = {
     "generation": ("base", "few_shot"),
@@ -218,25 +215,6 @@ def _effort(effort: Effort, task: str, select: SelectPlan, reasons: dict[str, st
             "every known row judges a model that never saw it: five times the training, and no row "
             "is lost to the choice"
         )
-
-
-def rung_training(plan: Plan, rung: str) -> TrainingPlan:
-    """Return the loop's settings for a method of ``select.rungs``: the plan's, at its own rate.
-
-    A method whose rows are compared has its own number and size of updates too.
-    """
-    own, other = METHODS.load(plan.method.name), METHODS.load(rung)
-    scaled = plan.training.learning_rate * other.rate_factor / own.rate_factor
-    changes: dict[str, object] = {"learning_rate": min(float(f"{scaled:.1e}"), 1.0)}
-    if other.compares and not own.compares:
-        changes |= {
-            "updates": CONTRASTIVE_UPDATES[plan.effort],
-            "batch_size": COMPARED_ROWS,
-            "evaluations": COMPARED_EVALUATIONS,
-            # Cut, an update of compared rows is computed twice.
-            "tokens_per_batch": TrainingPlan().tokens_per_batch,
-        }
-    return plan.training.model_copy(update=changes)
 
 
 def _method(

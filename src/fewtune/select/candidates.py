@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fewtune.plan.plan import Part, Plan, TrainingPlan
-from fewtune.plan.rules import rung_training
+from fewtune.plan.rungs import rung_training
 from fewtune.regularizers.base import REGULARIZERS
 
 __all__ = ["Candidate", "candidates", "held_by"]

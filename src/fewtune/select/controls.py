@@ -20,7 +20,7 @@ from fewtune.measures.observe.divergence import observe_general
 from fewtune.methods.base import METHODS
 from fewtune.methods.probe import Fitted
 from fewtune.plan.plan import Part
-from fewtune.plan.rules import rung_training
+from fewtune.plan.rungs import rung_training
 from fewtune.select.candidates import Candidate
 from fewtune.select.fitting import prepared_model, training_of
 from fewtune.select.heads import plain_head

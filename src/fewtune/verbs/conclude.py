@@ -32,7 +32,7 @@ from fewtune.tasks.outcomes import Outcomes
 from fewtune.verbs import observe
 from fewtune.verbs.calibrated import calibrated
 from fewtune.verbs.checked import tell
-from fewtune.verbs.result import load_model, write_model
+from fewtune.verbs.kept import load_model, write_model
 
 __all__ = ["conclude"]
 

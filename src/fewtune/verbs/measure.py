@@ -14,8 +14,9 @@ from fewtune.records import Dataset, Score
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.base import Row, Task
 from fewtune.tasks.outcomes import Outcomes
+from fewtune.verbs.kept import base_task, load_model
 from fewtune.verbs.observe import changes
-from fewtune.verbs.result import Run, base_task, load_model, open_run
+from fewtune.verbs.result import Run, open_run
 
 __all__ = ["Measured", "kept", "measure", "outcomes_on"]
 

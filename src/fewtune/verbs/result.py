@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,54 +10,19 @@ from typing import Any
 
 from fewtune.data.formats.columns import IMAGE_SUFFIXES
 from fewtune.data.load import load
-from fewtune.errors import ModelError, RunError
+from fewtune.errors import RunError
 from fewtune.measures.calibration import Calibration, likely
-from fewtune.methods.base import METHODS
-from fewtune.models.load import Source, fingerprint, resolve
 from fewtune.plan.plan import Plan, read
 from fewtune.records import Diagnosis, Example, Score, Verdict
-from fewtune.select.material import Material
-from fewtune.select.trials import Trial
 from fewtune.store.runs import PLAN, RunFolder
-from fewtune.tasks.base import TASKS, Task
-from fewtune.tasks.contexts import read_anew
+from fewtune.tasks.base import Task
 from fewtune.tasks.labels import without_targets
+from fewtune.verbs.kept import FACTS, load_model
 
-__all__ = ["Run", "base_task", "load_model", "open_run", "write_model"]
+__all__ = ["Run", "open_run"]
 
-FACTS = "fewtune.json"
 INPUTS = ("text", "prompt", "instruction", "input", "messages", "image")
 """Fields of a row that a model is given."""
-
-
-def write_model(
-    folder: Path, material: Material, trial: Trial, calibration: Calibration | None = None
-) -> None:
-    """Write weights, tokenizer and what else is needed to serve the model into ``folder``.
-
-    The temperature of a ``calibration`` is in the weights already; its bounds for sets are kept.
-    """
-    import json
-
-    task = material.task
-    trial.method.save(trial.model, task, folder)
-    task.save_processor(folder)
-    facts = {
-        "task": task.name,
-        "shape": task.shape,
-        "method": trial.method.name,
-        "options": trial.method.options.model_dump(),
-        "alpha": trial.alpha,
-        "base": {
-            "name": task.source.name,
-            "reference": task.source.reference,
-            "fingerprint": fingerprint(task.source),
-        },
-        "settings": task.settings.model_dump(exclude={"name"}),
-        "about": task.describe(),
-        "calibration": calibration.as_json() if calibration else None,
-    }
-    (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 @dataclass
@@ -230,76 +194,3 @@ def open_run(path: str | Path) -> Run:
         seconds=found["seconds"],
         diagnosis=tuple(map(Diagnosis.from_json, found.get("diagnosis", ()))),
     )
-
-
-def load_model(
-    run: Path, bring: Callable[[Callable[[], Any]], Any] = read_anew
-) -> tuple[Task, Any]:
-    """Return the task and the model that a run kept, ready to predict.
-
-    ``bring`` gives the base model, given what reads it.
-
-    Raises
-    ------
-    RunError, ModelError
-        If the run kept no model, or its base has changed since.
-    """
-    from fewtune.environment import device_name
-
-    folder = RunFolder.open(run)
-    if not folder.model.is_dir():
-        raise RunError("a run with a model", "none", str(run), "Fit again")
-    facts = folder.read_json(f"model/{FACTS}")
-    method = METHODS.load(facts["method"])(facts["options"])
-    source = _base(facts["base"], folder.model)
-    task_class = TASKS.load(facts["task"])
-    settings = read(run / PLAN).task
-    # The tokenizer kept with the run is the one that was trained with, template included.
-    task = task_class(
-        Source(source.name, str(folder.model)),
-        settings,
-        facts["shape"],
-        facts["about"].get("labels", ()),
-    )
-    task.restore(facts["about"])
-    task.source, task.bring = source, bring
-    model = method.restore(task, folder.model)
-    return task, model.to(device_name()).eval()
-
-
-def base_task(run: Path, task: Task) -> Task:
-    """Return the task of a run on the base model as it was before tuning.
-
-    Raises
-    ------
-    ModelError
-        If the base is gone or has changed since.
-    """
-    folder = RunFolder.open(run)
-    facts = folder.read_json(f"model/{FACTS}")
-    found = copy(task)
-    found.source = _known_base(facts["base"])
-    return found
-
-
-def _base(facts: dict[str, str], model: Path) -> Source:
-    """Return where the weights below what a run kept are; a method may keep the whole model."""
-    if (model / "model.safetensors").is_file() or (
-        model / "model.safetensors.index.json"
-    ).is_file():
-        return Source(facts["name"], str(model))
-    return _known_base(facts)
-
-
-def _known_base(facts: dict[str, str]) -> Source:
-    """Return the base model of a run, seen to be the same as it was then."""
-    reference = facts["name"] if facts["name"] in ("builtin", "minilm") else facts["reference"]
-    source = resolve(reference)
-    if fingerprint(source) != facts["fingerprint"]:
-        raise ModelError(
-            f"the base model that was tuned ({facts['fingerprint']})",
-            fingerprint(source),
-            source.location,
-            "Restore that model: an adapter on another base gives other answers",
-        )
-    return source

@@ -10,7 +10,8 @@ from fewtune.errors import ModelError, RunError
 from fewtune.family import suggest
 from fewtune.models.twin import twin
 from fewtune.store.runs import RunFolder
-from fewtune.verbs.result import FACTS, Run, load_model, open_run
+from fewtune.verbs.kept import FACTS, load_model
+from fewtune.verbs.result import Run, open_run
 
 __all__ = ["Served"]
 

@@ -25,7 +25,7 @@ from fewtune.tasks.image_classification import ImageClassification
 from fewtune.tasks.keeping import _best, _flips
 from fewtune.tasks.text_classification import TextClassification
 from fewtune.train.loop import train
-from fewtune.verbs.result import write_model
+from fewtune.verbs.kept import write_model
 
 KEEP = {"keep_classes": True}
 NEW = ("billing", "booking", "results")

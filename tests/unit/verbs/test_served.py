@@ -17,7 +17,8 @@ from fewtune.models.tiny import save_encoder, save_image_transformer
 from fewtune.models.twin import twin
 from fewtune.plan.plan import Part, Plan, TaskPlan
 from fewtune.tasks.base import TASKS
-from fewtune.verbs.result import open_run, write_model
+from fewtune.verbs.kept import write_model
+from fewtune.verbs.result import open_run
 from fewtune.verbs.served import Served
 
 LABELS = {"lora": ("a", "b", "c"), "prefix": ("yes", "no"), "adapter": ("a", "b"), "head": "abcd"}

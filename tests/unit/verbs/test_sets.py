@@ -16,7 +16,8 @@ from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
 from fewtune.plan.plan import Part, Plan, TaskPlan
 from fewtune.tasks.base import TASKS
-from fewtune.verbs.result import open_run, write_model
+from fewtune.verbs.kept import write_model
+from fewtune.verbs.result import open_run
 
 LABELS = ("billing", "booking", "results")
 TEXTS = [text for text, _ in made_data.labelled(4, seed=5)]
