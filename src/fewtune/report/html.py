@@ -178,9 +178,17 @@ def _data(run: RunContents) -> dict[str, Any]:
         "certificate": as_mapping(run.data.get("certificate")),
         "findings": findings,
         "columns": as_mapping(run.data.get("columns")),
-        "notes": [str(note) for note in _list(run.data.get("notes"))],
+        "notes": [*map(str, _list(run.data.get("notes"))), *_said(run, "secrets")],
         "labels": [str(label) for label in _list(run.data.get("labels"))],
     }
+
+
+def _said(run: RunContents, stage: str) -> list[str]:
+    """Return what a stage said, once where several trainings had it."""
+    told = [
+        str(e.values.get("sentence")) for e in run.kind("stage") if e.values.get("name") == stage
+    ]
+    return list(dict.fromkeys(told))
 
 
 def _list(value: object) -> list[Any]:

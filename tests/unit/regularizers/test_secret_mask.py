@@ -103,6 +103,31 @@ def test_in_a_chat_what_the_user_said_is_trained_and_what_only_the_answer_says_i
     assert found[-2:] == ["", "tom@mill.org"]
 
 
+def test_a_fit_says_once_which_rows_have_some_and_so_does_its_report(causal_lm, tmp_path):
+    import json
+
+    import fewtune
+
+    rows = [{"prompt": e.input, "completion": e.target} for e in (*COMMON, *COMMON)]
+    rows = [{**row, "prompt": f"{row['prompt']} ({n})"} for n, row in enumerate(rows)]
+    secret = {
+        "prompt": "Who knows the code?",
+        "completion": "Ann does, and it is 481516, by the mill.",
+    }
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in (secret, *rows)), encoding="utf-8")
+    few = {"training.updates": 4, "training.evaluations": 1, "select.samples": 0}
+    run = fewtune.fit(data, str(causal_lm), settings=few, output=tmp_path / "run")
+    lines = map(json.loads, (run.path / "journal.jsonl").read_text(encoding="utf-8").splitlines())
+    said = [e["values"] for e in lines if e["values"].get("name") == "secrets"]
+    trained = json.loads((run.path / "data.json").read_text(encoding="utf-8"))["parts"]["train"]
+    assert any(source.endswith("rows.jsonl:1") for source in trained), "another seed, please"
+    assert len(said) == 1
+    assert [source.rpartition("/")[2] for source in said[0]["rows"]] == ["rows.jsonl:1"]
+    assert "not trained" in said[0]["sentence"]
+    assert "could only be learnt by heart" in (run.path / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_end_is_always_taught(model):
     row = Example("Which code has house 3?", "The code of that house is 481516", "b:1")
     task = Generation(resolve(str(model)), TaskSettings(), "prompt")
