@@ -144,6 +144,6 @@ def _say(run: Running, some: Sequence[int], many: bool) -> None:
         "many to be slips, so all are trained"
         if many
         else f"numbers or addresses that stand in one row alone are not trained ({shown}): they "
-        "could only be learnt by heart"
+        "could only be learnt by heart; where they shall be, leave secret_mask out"
     )
     run.journal.write("stage", name="secrets", sentence=said, rows=rows)
