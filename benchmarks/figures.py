@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-
-Figures = list[tuple[str, str, str]]
-"""What was measured, what it came to, and the results it is read from, without their ending."""
+from benchmarks.quality_figures import HERE, Figures, count, quality_figures
 
 
 def figures() -> Figures:
     """Return every figure with the path of its results, from this folder."""
     every = [
-        *_few_shot(),
+        *quality_figures(),
         *_fit_figures(),
-        *_target_and_forgetting(),
         *_diagnosis(),
         *_training(),
         *_data_figures(),
@@ -27,79 +22,6 @@ def figures() -> Figures:
     return [
         (what, figure, name if (HERE / name).is_dir() else f"{name}.json")
         for what, figure, name in every
-    ]
-
-
-CELLS = {
-    "banking77-4": "Banking77, 4 rows a class",
-    "banking77-8": "Banking77, 8 rows a class",
-    "banking77-16": "Banking77, 16 rows a class",
-    "front_desk": "front desk, 645 rows of 12 classes",
-}
-RIVALS = {
-    "frozen10": "the frozen encoder with logistic regression",
-    "frozencv": "with its strength by cross-validation",
-    "setfit": "SetFit",
-    "trainer": "the transformers Trainer at the best of three rates",
-}
-
-
-def _few_shot() -> Figures:
-    """Return `fit` beside its rivals, each over the seeds that both have."""
-    kept = [json.loads(p.read_text()) for p in (HERE / "quality/results/few_shot").glob("*.json")]
-    found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    for one in kept:
-        name = one["contender"].partition("-")[0]
-        runs = found.setdefault((one["cell"], name), {})
-        # Of the Trainer's rates the best on the test rows counts, in its favour.
-        if one["seed"] not in runs or runs[one["seed"]]["accuracy"] < one["accuracy"]:
-            runs[one["seed"]] = one
-    rows = []
-    for cell, what in CELLS.items():
-        ours = found.get((cell, "quick"), {})
-        if not ours:
-            continue
-        told = []
-        for rival, words in RIVALS.items():
-            theirs = found.get((cell, rival), {})
-            seeds = sorted(set(ours) & set(theirs))
-            if seeds:
-                few = "" if len(seeds) == len(ours) else f" ({_count(len(seeds), 'seed')})"
-                told.append(f"{words} {_mean(theirs, seeds)}{few}")
-        rows.append(
-            (
-                f"{what}, all-MiniLM-L6-v2, `fit --effort quick`, {_count(len(ours), 'seed')}",
-                f"{_mean(ours, sorted(ours))}; {', '.join(told)}; "
-                f"{next(iter(ours.values()))['n']:,} test rows",
-                "quality/results/few_shot",
-            )
-        )
-    return rows
-
-
-def _mean(runs: dict[int, dict[str, Any]], seeds: list[int]) -> str:
-    return f"{100 * sum(runs[seed]['accuracy'] for seed in seeds) / len(seeds):.2f}%"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _target_and_forgetting() -> Figures:
-    """Return how many cells keep the target and save nine tenths of what plain tuning forgets."""
-    from benchmarks.quality.target_and_forgetting import COMPARED, kept, weighed
-
-    both = [weighed(found) for found in kept().values() if set(COMPARED) <= set(found)]
-    if not both:
-        return []
-    saved = [100 * one["saved"] for one in both]
-    return [
-        (
-            f"target and forgetting beside plain tuning, {_count(len(both), 'cell')} (seed 0)",
-            f"{sum(one['good'] for one in both)} within 1% of its target with at least 90% less "
-            f"loss on general text; saved {min(saved):.0f}% to {max(saved):.0f}%",
-            "quality/results/target_and_forgetting",
-        )
     ]
 
 
@@ -114,7 +36,7 @@ def _diagnosis() -> Figures:
         (
             "planted faults of data and settings, twelve kinds",
             f"{sum(planted)} of {len(planted)} named first (of 240 planned; one kind on fresh "
-            f"seeds after it was mended); {sum(clean)} of {_count(len(clean), 'clean run')} blamed",
+            f"seeds after it was mended); {sum(clean)} of {count(len(clean), 'clean run')} blamed",
             "diagnosis/results",
         )
     ]
@@ -133,7 +55,7 @@ def _training() -> Figures:
     own = lora["fewtune"]
     return [
         (
-            f"memory told before a fit against its peak, {_count(len(off), 'configuration')}",
+            f"memory told before a fit against its peak, {count(len(off), 'configuration')}",
             f"off by {100 * min(off):+.0f}% to {100 * max(off):+.0f}%",
             "speed/results/memory",
         ),

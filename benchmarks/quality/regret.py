@@ -12,6 +12,7 @@ import json
 import resource
 import statistics
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,34 +61,62 @@ def regret(task: str, best: float, value: float) -> float:
     return 100 * (value / best - 1) if task == "generation" else 100 * (best - value)
 
 
-def _line(name: str, found: dict[str, Any]) -> tuple[float, bool] | None:
-    """Print a cell; return its regret and whether it passes."""
+@dataclass(frozen=True)
+class Judged:
+    """A whole cell: its best configuration, what `normal` is behind it, and what that cost."""
+
+    best: str
+    values: dict[str, float]
+    behind: float
+    whole: float
+    selecting: float
+    good: bool
+
+    @property
+    def cost(self) -> float:
+        """The larger of the two ratios to one run's cost."""
+        return max(self.whole, self.selecting)
+
+
+def judged(name: str, found: dict[str, Any]) -> Judged | None:
+    """Return what a cell came to; ``None`` where something of it is missing."""
     task = CELLS[name].task
-    swept = {k: v["value"] for k, v in found.get("sweep", {}).items() if v["value"] is not None}
-    missing = len(configurations(task)) - len(found.get("sweep", {}))
-    if missing or not {"normal", "alone"} <= set(found):
-        print(f"{name:13} {missing} configurations missing, fits: {sorted(set(found) - {'sweep'})}")
+    values = {k: v["value"] for k, v in found.get("sweep", {}).items() if v["value"] is not None}
+    if len(found.get("sweep", {})) < len(configurations(task)) or not {"normal", "alone"} <= set(
+        found
+    ):
         return None
     lower = task == "generation"
-    best = min(swept, key=lambda k: swept[k]) if lower else max(swept, key=lambda k: swept[k])
+    best = min(values, key=lambda k: values[k]) if lower else max(values, key=lambda k: values[k])
     normal, alone = found["normal"], found["alone"]
-    behind = regret(task, swept[best], normal["value"])
-    whole = normal["cpu"] / alone["cpu"]
+    behind = regret(task, values[best], normal["value"])
     spent = [sum(f["stages"][s] for s in ("train", "measure")) for f in (normal, alone)]
-    cost = spent[0] / spent[1]
-    most = MOST_SHARE if lower else MOST_POINTS
-    good = behind <= most and max(whole, cost) <= MOST_COST
+    whole, cost = normal["cpu"] / alone["cpu"], spent[0] / spent[1]
+    good = behind <= (MOST_SHARE if lower else MOST_POINTS) and max(whole, cost) <= MOST_COST
+    return Judged(best, values, behind, whole, cost, good)
+
+
+def _line(name: str, found: dict[str, Any]) -> tuple[float, bool] | None:
+    """Print a cell; return its regret and whether it passes."""
+    cell = judged(name, found)
+    task = CELLS[name].task
+    if cell is None:
+        missing = len(configurations(task)) - len(found.get("sweep", {}))
+        print(f"{name:13} {missing} configurations missing, fits: {sorted(set(found) - {'sweep'})}")
+        return None
+    normal = found["normal"]
     told = normal.get("time") or {}
     ratio = f"{told['ratio']:.2f}" if told.get("ratio") else "-"
     print(
-        f"{name:13} best {swept[best]:.4f} ({best}), median {statistics.median(swept.values()):.4f}"
-        f", normal {normal['value']:.4f} ({normal['chosen']['method']}"
-        f" {normal['chosen']['learning_rate']}, α {normal['chosen']['alpha']}):"
-        f" regret {behind:+.2f}{'%' if lower else ' points'};"
-        f" cost {whole:.2f} whole, {cost:.2f} selecting; time told/actual {ratio}"
-        f"  {'pass' if good else 'miss'}"
+        f"{name:13} best {cell.values[cell.best]:.4f} ({cell.best}), median "
+        f"{statistics.median(cell.values.values()):.4f}, normal {normal['value']:.4f} "
+        f"({normal['chosen']['method']} {normal['chosen']['learning_rate']}, α "
+        f"{normal['chosen']['alpha']}): regret {cell.behind:+.2f}"
+        f"{'%' if task == 'generation' else ' points'}; cost {cell.whole:.2f} whole, "
+        f"{cell.selecting:.2f} selecting; time told/actual {ratio}"
+        f"  {'pass' if cell.good else 'miss'}"
     )
-    return behind, good
+    return cell.behind, cell.good
 
 
 def main() -> None:

@@ -14,6 +14,9 @@ from fewtune.records import Dataset, Split
 
 __all__ = ["folds", "split"]
 
+LARGE = 1.5
+"""Times validation's share from which on a unit is too large for it."""
+
 
 def split(
     dataset: Dataset,
@@ -40,9 +43,9 @@ def split(
     them, and the whole moves to test if one was there, else to validation. The price: parts are
     within a row or two of their shares for each label, not exact; the size of a large group is not
     known when its first row is dealt; and a cluster that grew together is in test more often than
-    a lone row. Three things come before stability: a unit that alone is more than validation's
-    whole share trains, and smaller ones of training take its place; a label without a training row
-    takes one back; and a part that would be empty takes the last row that training can spare.
+    a lone row. Three things come before stability: where large units leave validation far from its
+    share, units move between it and training; a label without a training row takes one back; and a
+    part that would be empty takes the last row that training can spare.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ def split(
         parts = _by_time(dataset, units, shares)
     else:
         parts = _deal(dataset, units, shares, seed)
-        _free_validation(units, parts, shares)
+        _even_validation(units, parts, shares)
     judges = may_judge(dataset)
     alone = without_originals(units, judges)
     _move(alone, parts, TRAIN)
@@ -171,21 +174,24 @@ def _by_time(dataset: Dataset, units: Units, shares: Sequence[float]) -> list[in
     return parts
 
 
-def _free_validation(units: Units, parts: list[int], shares: Sequence[float]) -> None:
-    """Let a unit train that alone is more than validation's share; smaller ones take its place.
+def _even_validation(units: Units, parts: list[int], shares: Sequence[float]) -> None:
+    """Have validation hold about its share where rows come in large units.
 
-    When its first row was dealt nobody knew how large it would be. In test it stays: whoever has
-    compared versions on old test rows goes on with them.
+    How large a unit would be nobody knew when its first row was dealt. One that is far more than
+    validation's whole share trains; where validation has less than half of its share, units of
+    training join it, the largest first, as long as each brings it nearer. Test is left as it is:
+    whoever has compared versions on old test rows goes on with them.
     """
     share = shares[VALIDATION] * len(parts)
-    large = [m for m in units.members() if parts[m[0]] == VALIDATION and len(m) > max(1, share)]
-    if not large:
-        return
-    for rows in large:
-        _move(rows, parts, TRAIN)
+    most = max(1, LARGE * share)
+    for rows in units.members():
+        if parts[rows[0]] == VALIDATION and len(rows) > most:
+            _move(rows, parts, TRAIN)
     room = share - parts.count(VALIDATION)
+    if not 0 < share / 2 < room:
+        return
     for rows in sorted(units.members(), key=lambda rows: (-len(rows), rows[0])):
-        if parts[rows[0]] == TRAIN and len(rows) <= room:
+        if parts[rows[0]] == TRAIN and len(rows) <= most and len(rows) < 2 * room:
             _move(rows, parts, VALIDATION)
             room -= len(rows)
 

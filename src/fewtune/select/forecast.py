@@ -15,7 +15,7 @@ from fewtune.select.controls import EPOCHS, SHOTS
 from fewtune.select.costs import Costs, costs_of, tokens_of
 from fewtune.select.material import Material
 from fewtune.select.pace import Part
-from fewtune.select.race import LEAST_UPDATES, SHARES, stays
+from fewtune.select.race import LEAST_UPDATES, SHARES, rounds
 from fewtune.select.search import ENTER
 from fewtune.select.worth import REPEATS
 from fewtune.tasks.generation import Generation
@@ -96,14 +96,11 @@ def _searched(material: Material, costs: Costs, raced: Sequence[Candidate]) -> l
 def _race(material: Material, costs: Costs, raced: Sequence[Candidate]) -> list[Part]:
     """Return a part for each place in each round: who will stand there is not known."""
     parts: list[Part] = []
-    count = len(raced) + min(ENTER, max(0, material.plan.select.search - 1))
-    for number, share in enumerate(SHARES, 1):
-        if count < 2 or not raced:
-            break
+    entered = len(raced) + min(ENTER, max(0, material.plan.select.search - 1))
+    for number, share, count, _ in rounds(entered) if raced else []:
         each = [_trial(material, costs, c, share) for c in raced]
         mean = sum(each) / len(each)
         parts += [Part(f"race {number} {i}", mean, needed=not i) for i in range(count)]
-        count = stays(count)
     return parts
 
 
@@ -113,7 +110,7 @@ def _trial(material: Material, costs: Costs, candidate: Candidate, share: float)
         return _solved(material)
     short = candidate.shortened(share, LEAST_UPDATES) if share < 1 else candidate
     judged = costs.token * tokens_of(material.validation)
-    stands = len({*material.plan.select.dial, 1.0})
+    stands = len({*material.plan.select.dial, 1.0}) if share == 1 else 1
     looked = short.training.evaluations + 1 + stands
     read = looked * judged
     if material.task.name == "generation":

@@ -1,9 +1,10 @@
-"""The race: candidates in short trials, of which each discards the worse half."""
+"""The race: candidates in short trials, of which each discards the worse."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fewtune.measures.base import RowMeasure
 from fewtune.select.candidates import Candidate
@@ -12,7 +13,7 @@ from fewtune.select.material import Material
 from fewtune.select.trials import Trial, try_out
 from fewtune.train.agreement import first_says
 
-__all__ = ["LEAST_UPDATES", "SHARES", "race", "ranked", "stays"]
+__all__ = ["LEAST_UPDATES", "SHARES", "race", "ranked", "rounds"]
 
 SHARES = (0.15, 0.4)
 """Shares of the updates that the rounds of a race give before the last, which gives all."""
@@ -22,19 +23,19 @@ LEAST_UPDATES = 20
 
 
 def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
-    """Return the candidate that is left after short trials, of which each discards the worse half.
+    """Return the candidate that is left after short trials, of which each discards the worse.
 
     Successive halving (1502.07943): every round trains what is left from the start, each time for
-    longer, and keeps the better half (see ``ranked``).
+    longer, and keeps the best (see ``ranked``). The dial stands at 1 all the while: it is turned
+    once, for the one that is left.
     """
+    material = replace(material, plan=material.plan.changed({"select.dial": [1.0]}))
     left = list(entered)
-    for number, share in enumerate(SHARES, 1):
+    for number, share, _, stay in rounds(len(left)):
         if len(left) == 1:
             break
         left, trials = _round(material, number, left)
         order = ranked(trials, material.headline)
-        # The last round before the whole training leaves one.
-        stay = 1 if share == SHARES[-1] else stays(len(left))
         material.journal.write(
             "race",
             share=share,
@@ -48,9 +49,28 @@ def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
     return left[0]
 
 
-def stays(count: int) -> int:
-    """Return how many of so many go on to the next round."""
-    return math.ceil(count / 2)
+def rounds(count: int) -> list[tuple[int, float, int, int]]:
+    """Return of each round its number, its share of the updates, who enters and who stays.
+
+    A third stays and at least two; the last round before the whole training leaves one. A round
+    that would discard nobody is not held.
+
+    Examples
+    --------
+    >>> rounds(6)
+    [(1, 0.15, 6, 2), (2, 0.4, 2, 1)]
+    >>> rounds(2)
+    [(2, 0.4, 2, 1)]
+    >>> rounds(1)
+    []
+    """
+    held = []
+    for number, share in enumerate(SHARES, 1):
+        stay = 1 if share == SHARES[-1] else max(2, math.ceil(count / 3))
+        if count > stay:
+            held.append((number, share, count, stay))
+            count = stay
+    return held
 
 
 def _round(

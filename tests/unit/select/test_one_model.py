@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -148,16 +147,8 @@ def test_a_race_lets_every_model_go_once_its_figures_are_known(monkeypatch):
     monkeypatch.setattr(race, "try_out", tried)
     base = nn.Linear(1, 1)
     plan = Plan(model="none").changed({"method.name": "lora", "select.rates": [0.1, 0.01, 1e-3]})
-    unhurried = SimpleNamespace(
-        room=lambda part: True, part=lambda part: nullcontext(), sentence=lambda: ""
-    )
-    made = SimpleNamespace(
-        headline=SimpleNamespace(direction="higher"),
-        journal=SimpleNamespace(write=lambda *a, **more: None),
-        accelerator=Accelerator(cpu=True),
-        pace=unhurried,
-        base=lambda: base,
-    )
+    made = material(SimpleNamespace(name="text_classification", headline="accuracy"))
+    made.once("base", lambda: base)
     left = race.race(made, candidates(plan))
     assert left.training.learning_rate == 0.1
     assert len(alive) > 4

@@ -1,0 +1,192 @@
+"""The figures of ``benchmarks/quality`` that the README shows, read from their results."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+__all__ = ["HERE", "Figures", "count", "quality_figures"]
+
+HERE = Path(__file__).resolve().parent
+
+Figures = list[tuple[str, str, str]]
+"""What was measured, what it came to, and the results it is read from, without their ending."""
+
+
+def quality_figures() -> Figures:
+    """Return every figure with the path of its results, from this folder."""
+    return [
+        *_few_shot(),
+        *_target_and_forgetting(),
+        *_memorization(),
+        *_regret(),
+        *_calibration(),
+        *_value_curve(),
+    ]
+
+
+CELLS = {
+    "banking77-4": "Banking77, 4 rows a class",
+    "banking77-8": "Banking77, 8 rows a class",
+    "banking77-16": "Banking77, 16 rows a class",
+    "front_desk": "front desk, 645 rows of 12 classes",
+}
+RIVALS = {
+    "frozen10": "the frozen encoder with logistic regression",
+    "frozencv": "with its strength by cross-validation",
+    "setfit": "SetFit",
+    "trainer": "the transformers Trainer at the best of three rates",
+}
+
+
+def _few_shot() -> Figures:
+    """Return `fit` beside its rivals, each over the seeds that both have."""
+    kept = [json.loads(p.read_text()) for p in (HERE / "quality/results/few_shot").glob("*.json")]
+    found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    for one in kept:
+        name = one["contender"].partition("-")[0]
+        runs = found.setdefault((one["cell"], name), {})
+        # Of the Trainer's rates the best on the test rows counts, in its favour.
+        if one["seed"] not in runs or runs[one["seed"]]["accuracy"] < one["accuracy"]:
+            runs[one["seed"]] = one
+    rows = []
+    for cell, what in CELLS.items():
+        ours = found.get((cell, "quick"), {})
+        if not ours:
+            continue
+        told = []
+        for rival, words in RIVALS.items():
+            theirs = found.get((cell, rival), {})
+            seeds = sorted(set(ours) & set(theirs))
+            if seeds:
+                few = "" if len(seeds) == len(ours) else f" ({count(len(seeds), 'seed')})"
+                told.append(f"{words} {mean_accuracy(theirs, seeds)}{few}")
+        rows.append(
+            (
+                f"{what}, all-MiniLM-L6-v2, `fit --effort quick`, {count(len(ours), 'seed')}",
+                f"{mean_accuracy(ours, sorted(ours))}; {', '.join(told)}; "
+                f"{next(iter(ours.values()))['n']:,} test rows",
+                "quality/results/few_shot",
+            )
+        )
+    return rows
+
+
+def mean_accuracy(runs: dict[int, dict[str, Any]], seeds: list[int]) -> str:
+    return f"{100 * sum(runs[seed]['accuracy'] for seed in seeds) / len(seeds):.2f}%"
+
+
+def count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _target_and_forgetting() -> Figures:
+    """Return how many cells keep the target and save nine tenths of what plain tuning forgets."""
+    from benchmarks.quality.target_and_forgetting import COMPARED, kept, weighed
+
+    both = [weighed(found) for found in kept().values() if set(COMPARED) <= set(found)]
+    if not both:
+        return []
+    saved = [100 * one["saved"] for one in both]
+    return [
+        (
+            f"target and forgetting beside plain tuning, {count(len(both), 'cell')} (seed 0)",
+            f"{sum(one['good'] for one in both)} within 1% of its target with at least 90% less "
+            f"loss on general text; saved {min(saved):.0f}% to {max(saved):.0f}%",
+            "quality/results/target_and_forgetting",
+        )
+    ]
+
+
+def _memorization() -> Figures:
+    """Return the exposure of planted secrets after plain tuning and after a fit."""
+    seeds = _results("memorization")
+    if not seeds:
+        return []
+    told = []
+    for name, words in (("plain", "plain tuning"), ("fewtune", "`fit`")):
+        runs = [seed[name] for seed in seeds.values()]
+        every = [bit for run in runs for bit in run["bits"]]
+        out = sum(sum(run["extracted"]) for run in runs)
+        told.append(
+            f"{words}: {out} of {len(every)} told, median {statistics.median(every):.1f} bits"
+        )
+    return [
+        (
+            f"planted secrets, each in one E2E row of 210, {count(len(seeds), 'seed')}",
+            f"{'; '.join(told)} (1 is guessing, 9 the most)",
+            "quality/results/memorization",
+        )
+    ]
+
+
+def _regret() -> Figures:
+    """Return how far ``normal`` is behind the best of thirty configurations, over whole cells."""
+    from benchmarks.quality.regret import judged
+
+    found = [one for name in _results("regret") if (one := judged(name, _results("regret")[name]))]
+    if not found:
+        return []
+    behind = [one.behind for one in found]
+    return [
+        (
+            f"`--effort normal` behind the best of 30 configurations on the test rows, "
+            f"{count(len(found), 'cell')} (seed 0)",
+            f"{statistics.mean(behind):+.1f} points or % of the loss on average, at most "
+            f"{max(behind):+.1f}; cost of one run x {min(o.cost for o in found):.1f} to "
+            f"{max(o.cost for o in found):.1f}",
+            "quality/results/regret",
+        )
+    ]
+
+
+def _calibration() -> Figures:
+    """Return calibration without held-out rows, over the cells."""
+    runs = _results("calibration")
+    cells = list(dict.fromkeys(run["cell"] for run in runs))
+    told = []
+    for cell in cells:
+        some = [run for run in runs if run["cell"] == cell]
+        before, after, held = (
+            statistics.mean(values)
+            for values in (
+                [run["error_before"] for run in some],
+                [run["error_after"]["value"] for run in some],
+                [run["coverage"]["value"] for run in some],
+            )
+        )
+        told.append(f"{cell} {before:.3f} → {after:.3f}, sets hold {100 * held:.1f}%")
+    return [
+        (
+            f"calibration error before and after, coverage of 90% sets "
+            f"({count(len(runs) // len(cells), 'seed')})",
+            "; ".join(told),
+            "quality/results/calibration",
+        )
+    ]
+
+
+def _value_curve() -> Figures:
+    """Return how often the stated interval of a gain held what twice the rows brought."""
+    runs = _results("value_curve")
+    said = [run for run in runs if not run["doubt"]]
+    if not said:
+        return []
+    inside = sum(run["low"] <= run["measured"] <= run["high"] for run in said)
+    half = statistics.mean((run["high"] - run["low"]) / 2 for run in said)
+    gain = statistics.mean(run["measured"] for run in said)
+    return [
+        (
+            f"what twice the rows bring, told from the rows alone (Banking77, {len(said)} draws)",
+            f"{inside} of {len(said)} gains inside the stated interval, ± {100 * half:.1f} points "
+            f"on average where {100 * gain:.1f} were gained",
+            "quality/results/value_curve",
+        )
+    ]
+
+
+def _results(name: str) -> Any:
+    path = HERE / "quality" / "results" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
