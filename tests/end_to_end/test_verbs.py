@@ -124,7 +124,9 @@ def test_plan_as_json_counts_before_anything_runs(fewtune, encoder, labelled_csv
     )  # fmt: skip
     told = json.loads(done.out)
     assert set(told) == {"plan", "counts", "rows", "memory", "time"}
-    assert told["time"]["seconds"] == pytest.approx(sum(told["time"]["parts"].values()), abs=0.1)
+    # Beside the parts stands what telling itself takes, which a fit spends as well.
+    own = told["time"]["seconds"] - sum(told["time"]["parts"].values())
+    assert 0 < own < told["time"]["seconds"]
     assert {"controls", "observe"} <= set(told["time"]["parts"])
     assert told["rows"]["test"] == 30
     assert told["rows"]["train"] + told["rows"]["validation"] == 60

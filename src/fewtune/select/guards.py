@@ -17,6 +17,10 @@ EXPORT_TOLERANCE = 0.02
 precision and another order of sums make less."""
 
 
+HARDLY_ANY = 0.25
+"""Where the interval of the answers that end lies below this share, the end was not learned."""
+
+
 @dataclass(frozen=True)
 class Guard:
     """One thing that tuning must not have broken.
@@ -76,6 +80,8 @@ def guards(
         found.append(_extraction(scores["memorization"]))
     if "chrf_gain" in scores:
         found.append(_answers(scores["chrf_gain"]))
+    if "ends_by_itself" in scores and scores["ends_by_itself"].high < HARDLY_ANY:
+        found.append(_endless(scores["ends_by_itself"]))
     if alarm:
         found.append(Guard(True, alarm, "Train for fewer updates or at a lower rate"))
     if exported > EXPORT_TOLERANCE:
@@ -88,6 +94,17 @@ def guards(
             )
         )
     return sorted(found, key=lambda guard: not guard.holds)
+
+
+def _endless(score: Score) -> Guard:
+    """Return that hardly an answer ends."""
+    return Guard(
+        True,
+        f"answers do not end: {round(score.value * score.n)} of {score.n} end by themselves (95% "
+        f"interval [{100 * score.low:.0f}, {100 * score.high:.0f}]%), the others were cut off",
+        "Train for longer (--set training.updates=…) or on more rows: where an answer ends is "
+        "learnt late",
+    )
 
 
 def _bounded(score: Score, bound: float, what: str) -> Guard:

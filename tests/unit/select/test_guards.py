@@ -143,3 +143,15 @@ def test_an_alarm_holds_and_is_said():
 def test_a_written_model_that_answers_otherwise_is_never_shipped():
     assert guards({}, BudgetPlan(), exported=0.5)[0].holds
     assert guards({}, BudgetPlan(), exported=0.001) == []
+
+
+@pytest.mark.parametrize(("ended", "holds"), [(0, True), (6, False)])
+def test_answers_that_hardly_ever_end_hold(ended, holds):
+    # By Wilson's interval 0 of 12 is at most 24%, 6 of 12 at most 75%.
+    low, high = (0.0, 0.2425) if not ended else (0.254, 0.746)
+    one = Score("ends_by_itself", ended / 12, low, high, 12, "higher", "share")
+    found = guards({"ends_by_itself": one}, BudgetPlan())
+    assert [guard.holds for guard in found] == ([True] if holds else [])
+    if holds:
+        assert "0 of 12 end by themselves" in found[0].reason
+        assert "training.updates" in found[0].cure
