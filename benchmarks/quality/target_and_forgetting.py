@@ -35,7 +35,7 @@ CONTENDERS = {
         + json.dumps(
             [
                 {"name": "kl_to_base", "options": HOLD},
-                "token_mask",
+                {"name": "token_mask"},
             ]
         ),
     ),
