@@ -1,9 +1,10 @@
 """KL to the base on inputs of the new task, against what is forgotten in the end, over 24 runs.
 
-    python -m benchmarks.quality.kl_proxy [--fresh]
+    python -m benchmarks.quality.kl_proxy [--fresh | --own]
 
 The protocol is in PROTOCOL.md; ``--fresh`` is its second part: other pairs, other seeds, and the
-divergence at the inputs beside that at the answers. Finished runs are kept and not run again.
+divergence at the inputs beside that at the answers; ``--own`` its third: once more other pairs and
+seeds, and the divergence along the base's own answers. Finished runs are kept and not run again.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from benchmarks.quality._plain import pairs, stories_task, tuned
 from fewtune.data.tokens import IGNORED
 from fewtune.measures.base import Evidence, score_all
 from fewtune.measures.observe.divergence import observe_divergence, observe_general
+from fewtune.measures.observe.own_answers import own_answers
 from fewtune.measures.observe.probes import in_groups, observe_probes, right_answers
 from fewtune.measures.probes import items
 from fewtune.methods.base import trained_state
@@ -83,7 +85,7 @@ def at_inputs(rows: Any) -> Any:
 
 def told(results: dict[str, Any]) -> None:
     """Print the rank correlations over the runs so far."""
-    there = [at for at in ("drift", "inputs") if all(at in r for r in results.values())]
+    there = [at for at in ("drift", "inputs", "own") if all(at in r for r in results.values())]
     for at, part in itertools.product(there, ("all", "unguarded")):
         rows = [r for r in results.values() if part == "all" or not r["guard"]]
         kl = np.asarray([r[at] for r in rows])
@@ -102,8 +104,15 @@ def main() -> None:
     torch.set_num_threads(1)
     reader = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     reader.add_argument("--fresh", action="store_true", help="the second part of the protocol")
-    fresh: bool = reader.parse_args().fresh
-    stem, first, drawn = ("kl_proxy_inputs", 100, 2) if fresh else ("kl_proxy", 0, 0)
+    reader.add_argument("--own", action="store_true", help="the third part of the protocol")
+    asked = reader.parse_args()
+    stem, first, drawn = (
+        ("kl_proxy_own", 200, 4)
+        if asked.own
+        else ("kl_proxy_inputs", 100, 2)
+        if asked.fresh
+        else ("kl_proxy", 0, 0)
+    )
     path = Path(__file__).parent / "results" / f"{stem}.json"
     results: dict[str, Any] = json.loads(path.read_text())["results"] if path.exists() else {}
     task = stories_task()
@@ -116,6 +125,11 @@ def main() -> None:
         before = task.outcomes(base, protected).losses.sum()
         groups = in_groups(items())
         known_before = observe_probes(task, base, base)
+        places = {}
+        if asked.fresh or asked.own:
+            places["inputs"] = at_inputs(held_out)
+        if asked.own:
+            places["own"] = own_answers(task, base, held_out)
         for seed, (method, factor, epochs, guard) in enumerate(RUNS, first):
             key = f"{method} x{factor:.2g} {epochs} epochs{' guarded' if guard else ''}"
             if key in results:
@@ -147,9 +161,9 @@ def main() -> None:
                 **{name: scores[name].value for name in ("drift", "general_loss", "forgetting")},
                 "target": scores["loss_per_byte"].value,
             }
-            if fresh:
-                there = observe_divergence(task, base, model, at_inputs(held_out))
-                results[key]["inputs"] = float(there.kl.sum() / there.units.sum())
+            for at, judged in places.items():
+                there = observe_divergence(task, base, model, judged)
+                results[key][at] = float(there.kl.sum() / there.units.sum())
             save(f"quality/{stem}", results)
             print(key, json.dumps({k: v for k, v in results[key].items() if k != "guard"}))
     told(results)

@@ -20,12 +20,13 @@ from fewtune.measures.observe.divergence import general_rows, observe_divergence
 from fewtune.measures.observe.exposure import observe_exposure
 from fewtune.measures.observe.generation import Most, most_for, observe_generation
 from fewtune.measures.observe.lm_eval import observe_lm_eval
+from fewtune.measures.observe.own_answers import own_answers
 from fewtune.measures.observe.probes import in_groups, observe_probes, right_answers
 from fewtune.measures.observe.writing import write
 from fewtune.measures.probes import ProbeItem, general_text, items
 from fewtune.measures.probes.own import OwnProbes
 from fewtune.models.load import resolve
-from fewtune.records import Dataset, Example
+from fewtune.records import Dataset, Example, Message
 from fewtune.tasks.base import TaskSettings
 from fewtune.tasks.generation import Generation
 
@@ -60,6 +61,32 @@ def parrot(task, base, planted):
         optimizer.step()
     assert float(loss.detach()) < 0.05
     return model.eval()
+
+
+class TestOwnAnswers:
+    def test_they_are_what_the_base_draws_after_the_same_prompts(self, task, base):
+        rows = task.encode(ROWS[:6])
+        found = own_answers(task, base, rows, seed=3)
+        drawn = task.generate(base, [row.example for row in rows], temperature=1.0, seed=3)
+        assert [row.example.target for row in found] == [text for text, _ in drawn if text]
+        assert [row.example.input for row in found] == [row.example.input for row in rows]
+        assert all(row.bytes == len((row.example.target or "").encode()) for row in found)
+        assert [r.ids for r in own_answers(task, base, rows, seed=3)] == [r.ids for r in found]
+
+    def test_a_parrot_is_far_from_the_base_there_and_the_base_is_not(self, task, base, parrot):
+        rows = own_answers(task, base, task.encode(ROWS[8:16]))
+        near = observe_divergence(task, base, base, rows)
+        far = observe_divergence(task, base, parrot, rows)
+        assert abs(near.kl).max() < 1e-6
+        assert far.kl.min() > 0.1
+
+    def test_in_a_chat_the_last_turn_is_the_bases(self, causal_lm):
+        chats = Generation(resolve(str(causal_lm)), TaskSettings(), "chat")
+        turns = (Message("user", "Where is Cocum?"), Message("assistant", "By the river."))
+        row = Example("user: Where is Cocum?", "By the river.", "c:1", messages=turns)
+        (found,) = own_answers(chats, chats.load_model(), chats.encode([row]))
+        assert found.example.messages[0] == turns[0]
+        assert found.example.messages[1].content == found.example.target != "By the river."
 
 
 class TestDivergence:
