@@ -21,6 +21,9 @@ SHARES = (0.15, 0.4)
 LEAST_UPDATES = 20
 """Fewer tell nothing: warm-up is hardly over."""
 
+REACH = 1.5
+"""Times the budget of general loss from which a blend near the tuned end brings a model within."""
+
 
 def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
     """Return the candidate that is left after short trials, of which each discards the worse.
@@ -35,7 +38,7 @@ def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
         if len(left) == 1:
             break
         left, trials = _round(material, number, left)
-        order = ranked(trials, material.headline)
+        order = ranked(trials, material.headline, material.plan.budget.general_loss)
         material.journal.write(
             "race",
             share=share,
@@ -93,20 +96,32 @@ def _round(
     return tried, trials
 
 
-def ranked(trials: Sequence[Trial], measure: RowMeasure) -> list[int]:
+def ranked(trials: Sequence[Trial], measure: RowMeasure, budget: float = 0.0) -> list[int]:
     """Return the places of the trials, best first, by the headline measure on validation rows.
 
-    Of language models those nearly as good as the best (``dial.GIVEN_UP``) come first, in the
-    order of what they cost on general text: the target first, and then the least forgetting.
+    Of language models those that the dial could bring within the budget of general loss come
+    first: what is beyond it is not shipped, however good it is. Among them those nearly as good as
+    the best (``dial.GIVEN_UP``) come in the order of what they cost on general text: the target
+    first, and then the least forgetting.
+
+    Parameters
+    ----------
+    trials
+        Judged on the same rows.
+    measure
+        The headline measure.
+    budget
+        Most rise of the loss on general text, as a share; 0 for no bound.
     """
     sign = 1 if measure.direction == "higher" else -1
-    best = max(sign * trial.score.value for trial in trials)
+    within = [not budget or trial.rise is None or trial.rise <= REACH * budget for trial in trials]
+    values = [sign * trial.score.value for trial in trials]
+    best = max(value for value, kept in zip(values, within, strict=True) if kept == any(within))
 
     def key(place: int) -> tuple[float, ...]:
-        trial = trials[place]
-        value = sign * trial.score.value
+        trial, value = trials[place], values[place]
         near = trial.rise is not None and best - value <= GIVEN_UP * abs(best)
         costs = trial.rise if near and trial.rise is not None else 0.0
-        return near, -costs, value, -float(trial.validation.losses.sum())
+        return within[place], near, -costs, value, -float(trial.validation.losses.sum())
 
     return sorted(range(len(trials)), key=key, reverse=True)
