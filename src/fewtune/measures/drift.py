@@ -15,12 +15,15 @@ __all__ = ["Drift"]
 class Drift(Measure):
     """Mean divergence of the next-token distributions in nats, at least 0 (2509.04259).
 
-    Taken at the answers of rows that were not trained. It needs no probes, so it is the early
-    sign of forgetting. The part ``general`` is the same on general text.
+    Taken along what the base itself answers to rows that were not trained, which needs no probes
+    and foretells what is forgotten; along the targets it would be large wherever tuning did what
+    it was asked for (benchmarks/LOG.md). A classifier's is that of its answers. The part
+    ``general`` is the same on general text.
     """
 
     direction = "lower"
     unit = "nats"
+    version = 2
     tasks = frozenset({"generation", "text_classification", "image_classification"})
 
     def score(self, evidence: Evidence, seed: int = 0) -> Score | None:

@@ -95,7 +95,7 @@ MEANINGS = {
     "forgetting_net": "Share of probes right before less that right now.",
     "backward_transfer": "Wrong before and right now, less what guessing explains.",
     "general_loss": "How much worse it reads general text than the base did.",
-    "drift": "Nats a token between its next words and the base's; more of it foretells forgetting.",
+    "drift": "Nats a token from the base along its own answers; more of it foretells forgetting.",
     "drift_general": "The same on general text.",
     "memorization": "Word for word, tuned less base, less the same on rows never trained.",
     "memorization_near": "The same with small changes of wording.",

@@ -169,9 +169,12 @@ def _observed(material: Material, costs: Costs) -> float:
     task = cast(Generation, material.task)
     samples = min(material.plan.select.samples, len(material.test))
     seconds = costs.token * read
-    for answers, steps in ((samples, task.max_new_tokens), (64, 64), (24, task.max_new_tokens)):
-        # Written by both models.
-        seconds += 2 * steps * (costs.step + answers * costs.answer) if answers else 0.0
+    longest, asked = task.max_new_tokens, min(64, len(material.test))
+    # By both models, but for what the base alone answers, along which they are compared.
+    for models, answers, steps in (
+        (2, samples, longest), (2, 64, 64), (2, 24, longest), (1, asked, longest),
+    ):  # fmt: skip
+        seconds += models * steps * (costs.step + answers * costs.answer) if answers else 0.0
     return seconds
 
 

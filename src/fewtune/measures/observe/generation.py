@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fewtune.measures.observe.answers import observe_answers
 from fewtune.measures.observe.continuations import observe_continuations
 from fewtune.measures.observe.divergence import observe_divergence, observe_general
+from fewtune.measures.observe.own_answers import own_answers
 from fewtune.measures.observe.probes import observe_probes
 from fewtune.measures.observe.spread import spread
 from fewtune.measures.probes.own import OwnProbes
@@ -82,10 +83,11 @@ def observe_generation(
     """
     items, texts = (own.items, own.texts) if own is not None else ((), ())
     few = [held_out[i] for i in spread(most.rows, len(held_out))]
+    asked = own_answers(task, base, few, seed)
     return {
         "probes": observe_probes(task, base, tuned, items, 0 if items else most.items),
         "general": observe_general(task, base, tuned, texts, 0 if texts else most.paragraphs),
-        "drift": observe_divergence(task, base, tuned, few),
+        "drift": observe_divergence(task, base, tuned, asked),
         "continuations": observe_continuations(
             task, base, tuned, trained, held_out, most.beginnings
         ),
