@@ -38,7 +38,9 @@ def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
         if len(left) == 1:
             break
         left, trials = _round(material, number, left)
-        order = ranked(trials, material.headline, material.plan.budget.general_loss)
+        own = trials[0].rise if left[0] is entered[0] else None
+        most = borne(material.plan.budget.general_loss, own)
+        order = ranked(trials, material.headline, most)
         material.journal.write(
             "race",
             share=share,
@@ -96,13 +98,12 @@ def _round(
     return tried, trials
 
 
-def ranked(trials: Sequence[Trial], measure: RowMeasure, budget: float = 0.0) -> list[int]:
+def ranked(trials: Sequence[Trial], measure: RowMeasure, most_rise: float = math.inf) -> list[int]:
     """Return the places of the trials, best first, by the headline measure on validation rows.
 
-    Of language models those that the dial could bring within the budget of general loss come
-    first: what is beyond it is not shipped, however good it is. Among them those nearly as good as
-    the best (``dial.GIVEN_UP``) come in the order of what they cost on general text: the target
-    first, and then the least forgetting.
+    Of language models those that cost more of general text than is borne come last. Among the
+    others those nearly as good as the best (``dial.GIVEN_UP``) come in the order of what they cost:
+    the target first, and then the least forgetting.
 
     Parameters
     ----------
@@ -110,11 +111,11 @@ def ranked(trials: Sequence[Trial], measure: RowMeasure, budget: float = 0.0) ->
         Judged on the same rows.
     measure
         The headline measure.
-    budget
-        Most rise of the loss on general text, as a share; 0 for no bound.
+    most_rise
+        Most rise of the loss on general text that is borne, as a share.
     """
     sign = 1 if measure.direction == "higher" else -1
-    within = [not budget or trial.rise is None or trial.rise <= REACH * budget for trial in trials]
+    within = [trial.rise is None or trial.rise <= most_rise for trial in trials]
     values = [sign * trial.score.value for trial in trials]
     best = max(value for value, kept in zip(values, within, strict=True) if kept == any(within))
 
@@ -125,3 +126,25 @@ def ranked(trials: Sequence[Trial], measure: RowMeasure, budget: float = 0.0) ->
         return within[place], near, -costs, value, -float(trial.validation.losses.sum())
 
     return sorted(range(len(trials)), key=key, reverse=True)
+
+
+def borne(budget: float, own: float | None) -> float:
+    """Return the most rise of the loss on general text that a short trial may have.
+
+    What is beyond the budget is not shipped, however good it is; a blend near the tuned end can
+    bring a little more within. But short trials end at high rates and cost more than whole ones:
+    whatever the plan's own settings cost in them is borne.
+
+    Parameters
+    ----------
+    budget
+        The plan's, as a share; 0 for no bound.
+    own
+        Rise of the plan's own settings; ``None`` where they are out of the race.
+
+    Examples
+    --------
+    >>> borne(0.05, 0.04), borne(0.05, 0.09), borne(0.0, 0.09)
+    (0.075, 0.09, inf)
+    """
+    return max(round(REACH * budget, 6), own or 0.0) if budget else math.inf

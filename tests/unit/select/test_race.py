@@ -72,14 +72,13 @@ def test_of_trials_as_good_as_the_best_the_one_that_forgets_least_leads():
     assert ranked([trial(v, None) for v in (0.5, 0.9)], row_measure("accuracy")) == [1, 0]
 
 
-def test_what_no_dial_brings_within_the_budget_comes_last():
-    """A budget of 0.05: 0.075 is what a blend near the tuned end can bring within, 0.076 is not."""
+def test_what_costs_more_general_text_than_is_borne_comes_last():
     loss = row_measure("loss_per_byte")
     trials = [trial(1.0, 0.076), trial(1.2, 0.075), trial(1.5, 0.0)]
-    assert ranked(trials, loss, 0.05) == [1, 2, 0]
+    assert ranked(trials, loss, 0.075) == [1, 2, 0]
     assert ranked(trials, loss) == [0, 1, 2]
     # Where none is within, it is as without.
-    assert ranked([trial(1.2, 0.3), trial(1.0, 0.2)], loss, 0.05) == [1, 0]
+    assert ranked([trial(1.2, 0.3), trial(1.0, 0.2)], loss, 0.075) == [1, 0]
 
 
 @pytest.mark.parametrize(
