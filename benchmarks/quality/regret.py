@@ -70,12 +70,12 @@ class Judged:
     behind: float
     whole: float
     selecting: float
-    good: bool
+    near: bool
 
     @property
-    def cost(self) -> float:
-        """The larger of the two ratios to one run's cost."""
-        return max(self.whole, self.selecting)
+    def good(self) -> bool:
+        """Whether the cell passes: near enough, at no more than the cost that is allowed."""
+        return self.near and max(self.whole, self.selecting) <= MOST_COST
 
 
 def judged(name: str, found: dict[str, Any]) -> Judged | None:
@@ -92,8 +92,8 @@ def judged(name: str, found: dict[str, Any]) -> Judged | None:
     behind = regret(task, values[best], normal["value"])
     spent = [sum(f["stages"][s] for s in ("train", "measure")) for f in (normal, alone)]
     whole, cost = normal["cpu"] / alone["cpu"], spent[0] / spent[1]
-    good = behind <= (MOST_SHARE if lower else MOST_POINTS) and max(whole, cost) <= MOST_COST
-    return Judged(best, values, behind, whole, cost, good)
+    near = behind <= (MOST_SHARE if lower else MOST_POINTS)
+    return Judged(best, values, behind, whole, cost, near)
 
 
 def _line(name: str, found: dict[str, Any]) -> tuple[float, bool] | None:
