@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.common import mean_interval, save
 from benchmarks.quality.value_curve import Bank
+from fewtune.data.folds import folds
 from fewtune.data.load import load
-from fewtune.data.split import folds
 from fewtune.measures.base import Evidence, row_measure, score_all
 from fewtune.measures.calibration import calibrate, tempered
 from fewtune.methods.probe import States, fit

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import mean_interval, read_csv, save, shared
-from fewtune.data.split import folds
+from fewtune.data.folds import folds
 from fewtune.measures.base import row_measure
 from fewtune.methods.probe import Fitted, States, fit, refit
 from fewtune.models.view import view

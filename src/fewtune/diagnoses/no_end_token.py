@@ -34,8 +34,8 @@ class NoEndToken(Diagnoser):
             return
         yield self.named(
             f"{ended} of {count} answers to test rows end by themselves (95% interval "
-            f"[{100 * low:.0f}, {100 * high:.0f}]%), and no row teaches where to: the model writes "
-            "on until it is cut off.",
+            f"[{100 * low:.0f}, {100 * high:.0f}]%), and hardly a row teaches where to: the model "
+            "writes on until it is cut off.",
             "See that the tokenizer's eos_token is the token that ends an answer of this model and "
             "that the rows are not cut (task.truncation)",
         )

@@ -209,7 +209,7 @@ class Material:
         Near-duplicates and groups stay in one fold, and so do the variations of a row, which do not
         judge it (``judges``).
         """
-        from fewtune.data.split import folds
+        from fewtune.data.folds import folds
 
         def compute() -> list[tuple[int, ...]]:
             k = self.plan.select.folds or (5 if len(self.places) <= MOST_FOR_CHOICE else 3)

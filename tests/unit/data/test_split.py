@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewtune.data.folds import folds
 from fewtune.data.load import load
-from fewtune.data.split import folds, split
+from fewtune.data.split import split
 from fewtune.data.units import link_rows
 from fewtune.errors import DataError, PlanError
 from fewtune.records import Dataset, Example, Message, Split

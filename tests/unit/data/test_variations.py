@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from fewtune.data.folds import folds
 from fewtune.data.load import load
-from fewtune.data.split import folds, split
+from fewtune.data.split import split
 from fewtune.data.variations import judging
 from fewtune.errors import DataError
 from fewtune.records import Dataset, Example

@@ -30,7 +30,7 @@ def examined(causal_lm, keep_end, ended):
 def test_endless_answers_of_rows_without_an_end_are_named(causal_lm):
     (evidence,) = examined(causal_lm, keep_end=False, ended=[False] * 12)
     assert "0 of 12 answers" in evidence
-    assert "no row teaches where to" in evidence
+    assert "hardly a row teaches where to" in evidence
 
 
 @pytest.mark.parametrize(("keep_end", "count"), [(True, 0), (False, 6)])
