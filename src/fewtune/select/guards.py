@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fewtune.plan.plan import BudgetPlan
 from fewtune.records import Score
 
-__all__ = ["Guard", "guards"]
+__all__ = ["Guard", "guards", "one_group"]
 
 
 EXPORT_TOLERANCE = 0.02
@@ -94,6 +94,23 @@ def guards(
             )
         )
     return sorted(found, key=lambda guard: not guard.holds)
+
+
+def one_group(groups: Sequence[int]) -> list[Guard]:
+    """Return that all test rows are one independent row, where they are: no interval is known.
+
+    Resampling one group gives the same figure again and again, which would look sure.
+    """
+    if len(set(groups)) > 1:
+        return []
+    return [
+        Guard(
+            True,
+            f"the test rows ({len(groups)}) belong together and count as one: their intervals say "
+            "nothing of other rows",
+            "Give test rows of other groups, with other prompts (--test FILE)",
+        )
+    ]
 
 
 def _endless(score: Score) -> Guard:

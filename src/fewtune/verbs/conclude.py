@@ -20,7 +20,7 @@ from fewtune.select.candidates import held_by
 from fewtune.select.choice import choose
 from fewtune.select.contest import contest
 from fewtune.select.counter import counter_trial
-from fewtune.select.guards import Guard, guards
+from fewtune.select.guards import Guard, guards, one_group
 from fewtune.select.material import Material
 from fewtune.select.refit import finish
 from fewtune.select.seeds import spread
@@ -114,6 +114,7 @@ def conclude(
         exported=_export_error(material, folder, outcomes),
     )
     headline = scores[material.task.headline]
+    faults = [*one_group(outcomes.groups.tolist()), *faults]
     verdict = decide(headline, paired, chosen.name, watched=watched, faults=faults)
     folder.write_lines("predictions.jsonl", _predictions(material, outcomes, judged, samples))
     stages.end()

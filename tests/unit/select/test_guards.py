@@ -6,7 +6,7 @@ import pytest
 
 from fewtune.plan.plan import BudgetPlan
 from fewtune.records import Score
-from fewtune.select.guards import Guard, guards
+from fewtune.select.guards import Guard, guards, one_group
 from fewtune.select.verdict import decide
 
 
@@ -155,3 +155,9 @@ def test_answers_that_hardly_ever_end_hold(ended, holds):
     if holds:
         assert "0 of 12 end by themselves" in found[0].reason
         assert "training.updates" in found[0].cure
+
+
+def test_test_rows_of_one_group_hold_whatever_they_say():
+    (alone,) = one_group([3, 3, 3])
+    assert alone.holds and "the test rows (3) belong together" in alone.reason
+    assert one_group([3, 3, 4]) == []
