@@ -1,8 +1,9 @@
 """Coverage of the 95% intervals on simulated data sets whose truth is known.
 
-    python -m benchmarks.quality.intervals [FIRST_SEED [NAME]]
+    python -m benchmarks.quality.intervals [FIRST_SEED [NAME [SIZES]]]
 
-Protocol: PROTOCOL.md. NAME keeps the results apart from those of another version of the intervals.
+Protocol: PROTOCOL.md. NAME keeps the results apart from those of another version of the intervals
+or of other SIZES, such as 2,3,5.
 """
 
 from __future__ import annotations
@@ -175,8 +176,9 @@ def main() -> None:
     """Print the table and keep the raw results."""
     first = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     name = sys.argv[2] if len(sys.argv) > 2 else "intervals"
+    sizes = [int(size) for size in sys.argv[3].split(",")] if len(sys.argv) > 3 else SIZES
     results = []
-    for n in SIZES:
+    for n in sizes:
         for label, cell in CELLS.items():
             began = time.monotonic()
             found = [score(cell, seed, n) for seed in range(first, first + SETS)]

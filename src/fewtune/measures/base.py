@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -131,7 +132,12 @@ class Measure(ABC):
 
 
 class RowMeasure(Measure):
-    """A measure that is a function of rows and their weights."""
+    """A measure that is a function of rows and their weights.
+
+    ``within`` is the least and the most that it can be: an interval of a few groups ends there.
+    """
+
+    within: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     @abstractmethod
     def values(self, outcomes: Outcomes, weights: Floats) -> Floats:
@@ -175,6 +181,7 @@ class RowMeasure(Measure):
             outcomes.groups,
             seed=seed,
             draws=draws,
+            within=self.within,
         )
         return self.named(value, low, high, len(outcomes))
 
@@ -199,6 +206,7 @@ class RowMeasure(Measure):
             first.groups,
             seed=seed,
             draws=draws,
+            within=self.within,
         )
         return self.named(value, low, high, len(first))
 

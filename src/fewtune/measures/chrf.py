@@ -53,7 +53,8 @@ class Chrf(Measure):
             shares: Floats = weights @ each / weights.sum(axis=1)
             return shares
 
-        return self.named(*bootstrap(mean, seen.groups, seed=seed), len(seen))
+        found = bootstrap(mean, seen.groups, seed=seed, within=(min(base, 0), tuned))
+        return self.named(*found, len(seen))
 
 
 def chrf(answer: str, target: str) -> float:

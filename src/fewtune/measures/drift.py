@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from fewtune.measures.base import Evidence, Floats, Measure
@@ -44,5 +45,5 @@ class Drift(Measure):
             shares: Floats = weights @ seen.kl / (weights @ units)
             return shares
 
-        value, low, high = bootstrap(mean, seen.groups, seed=seed)
+        value, low, high = bootstrap(mean, seen.groups, seed=seed, within=(0, math.inf))
         return self.named(value, low, high, len(seen))

@@ -23,6 +23,7 @@ class ExpectedCalibrationError(RowMeasure):
 
     direction = "lower"
     unit = "share"
+    within = (0.0, 1.0)
     tasks = frozenset({"text_classification", "image_classification"})
 
     def values(self, outcomes: Outcomes, weights: Floats) -> Floats:

@@ -41,7 +41,10 @@ class Forgetting(Measure):
         if seen is None:
             return None
         value, low, high = bootstrap(
-            lambda w: changed(seen, seen.before, seen.after, w), seen.groups, seed=seed
+            lambda w: changed(seen, seen.before, seen.after, w),
+            seen.groups,
+            seed=seed,
+            within=(-1, 1),
         )
         if not (seen.before & ~seen.after).any():
             # Nothing flipped: the bootstrap has no width, however few groups there are.
@@ -54,7 +57,9 @@ class Forgetting(Measure):
         if seen is None:
             return {}
         lost = seen.before.astype(float) - seen.after
-        value, low, high = bootstrap(lambda w: w @ lost / w.sum(axis=1), seen.groups, seed=seed)
+        value, low, high = bootstrap(
+            lambda w: w @ lost / w.sum(axis=1), seen.groups, seed=seed, within=(-1, 1)
+        )
         return {"net": self.named(value, low, high, len(seen))}
 
     def silence(self, evidence: Evidence) -> str:

@@ -41,6 +41,11 @@ CHUNK = 500
 MOST_CORRECTED = 500
 """Groups above which a bootstrap needs no correction; making it takes as many evaluations."""
 
+ANYTHING = (-math.inf, math.inf)
+
+BOUNDING = 6
+"""Groups from which a truth beyond all of them is unlikely: 1 in 2 for two, 1 in 32 for six."""
+
 
 def weights(groups: Ints, draws: int, seed: int) -> Iterator[Floats]:
     """Yield bootstrap weights in chunks of shape (≤ CHUNK, rows).
@@ -66,14 +71,14 @@ def bootstrap(
     draws: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
+    within: tuple[float, float] = ANYTHING,
 ) -> tuple[float, float, float]:
     """Return the value and the bounds of its bootstrap interval.
 
     The percentiles are those of Student's distribution for as many groups as there are; up to
     `MOST_CORRECTED` groups the interval is widened to hold Student's own, on the jackknife's
     standard error, and its correction for skewness (Hall 1992, On the removal of skewness by
-    transformation). No bound lies
-    beyond what single groups show.
+    transformation). From six groups on no bound lies beyond what single groups show.
 
     Parameters
     ----------
@@ -85,33 +90,36 @@ def bootstrap(
         Of the bootstrap.
     level
         Coverage of the interval.
+    within
+        The least and the most that the value can be; no bound lies beyond.
 
     Returns
     -------
     tuple of float
-        Value, low, high. All three are NaN where the value is not defined.
+        Value, low, high. All three are NaN where the value is not defined, the bounds where there
+        is one group: drawn again and again it would look sure.
     """
+    _, numbers = np.unique(groups, return_inverse=True)
+    count = int(numbers.max()) + 1
     value = float(statistic(np.ones((1, len(groups))))[0])
     drawn: Any = np.concatenate([statistic(w) for w in weights(groups, draws, seed)])
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn) or not np.isfinite(value):
         return float("nan"), float("nan"), float("nan")
-    _, numbers = np.unique(groups, return_inverse=True)
-    count = int(numbers.max()) + 1
+    if count == 1:
+        return value, float("nan"), float("nan")
     tail = _tail(count, level)
     low, high = (float(bound) for bound in np.quantile(drawn, [tail, 1 - tail]))
-    if 1 < count <= MOST_CORRECTED:
+    if count <= MOST_CORRECTED:
         wide = _widened(statistic, value, numbers, count, level)
         low, high = min(low, wide[0]), max(high, wide[1])
-    return value, low, high
+    return value, max(low, within[0]), min(high, within[1])
 
 
 def _tail(count: int, level: float) -> float:
     """Return the share of draws beyond each bound, expanded as in 1411.5279."""
     from scipy.stats import norm
 
-    if count < 2:
-        return (1 - level) / 2
     return float(norm.cdf(-math.sqrt(count / (count - 1)) * _student(count, level)))
 
 
@@ -141,7 +149,7 @@ def _widened(
     low = value - error * max(reach, _skewed(reach, skew))
     high = value + error * max(reach, -_skewed(-reach, skew))
     ends = alone[np.isfinite(alone)]
-    if not len(ends):
+    if count < BOUNDING or not len(ends):
         return low, high
     return max(low, min(float(ends.min()), value)), min(high, max(float(ends.max()), value))
 
@@ -161,9 +169,21 @@ def paired(
     draws: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
+    within: tuple[float, float] = ANYTHING,
 ) -> tuple[float, float, float]:
-    """Return first minus second on the same rows, with the interval of that difference."""
-    return bootstrap(lambda w: first(w) - second(w), groups, draws=draws, seed=seed, level=level)
+    """Return first minus second on the same rows, with the interval of that difference.
+
+    ``within`` is what each of the two can be.
+    """
+    most = within[1] - within[0]
+    return bootstrap(
+        lambda w: first(w) - second(w),
+        groups,
+        draws=draws,
+        seed=seed,
+        level=level,
+        within=(-most, most),
+    )
 
 
 def share(hits: Bools, groups: Ints, level: float = 0.95) -> tuple[float, float, float]:

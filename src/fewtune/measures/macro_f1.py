@@ -15,6 +15,7 @@ class MacroF1(RowMeasure):
 
     direction = "higher"
     unit = "share"
+    within = (0.0, 1.0)
     tasks = frozenset({"text_classification", "image_classification"})
 
     def values(self, outcomes: Outcomes, weights: Floats) -> Floats:

@@ -62,14 +62,16 @@ class Memorization(Measure):
         def difference(weights: Floats) -> Floats:
             return _mean(gains, seen.trained, weights) - _mean(gains, ~seen.trained, weights)
 
-        value, low, high = bootstrap(difference, seen.groups, seed=seed)
+        value, low, high = bootstrap(difference, seen.groups, seed=seed, within=(-1, 1))
         if not gains.any():
             low, high = -_unseen(seen, ~seen.trained), _unseen(seen, seen.trained)
         return self.named(value, min(low, value), max(high, value), int(seen.trained.sum()))
 
     def _gain(self, seen: Continuations, gains: Floats, of: Bools, seed: int) -> Score:
         """Return the mean gain on some rows."""
-        value, low, high = bootstrap(lambda w: _mean(gains, of, w), seen.groups, seed=seed)
+        value, low, high = bootstrap(
+            lambda w: _mean(gains, of, w), seen.groups, seed=seed, within=(-1, 1)
+        )
         if not gains[of].any():
             low, high = -_unseen(seen, of), _unseen(seen, of)
         return self.named(value, min(low, value), max(high, value), int(of.sum()))

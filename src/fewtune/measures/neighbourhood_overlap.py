@@ -34,5 +34,6 @@ class NeighbourhoodOverlap(Measure):
             lambda weights: weights @ kept / weights.sum(axis=1),
             evidence.test.groups[looked],
             seed=seed,
+            within=(0, 1),
         )
         return self.named(value, low, high, len(kept))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ class Perplexity(RowMeasure):
 
     direction = "lower"
     unit = "per token"
+    within = (1.0, math.inf)
     tasks = frozenset({"generation"})
 
     def values(self, outcomes: Outcomes, weights: Floats) -> Floats:

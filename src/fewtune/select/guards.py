@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fewtune.plan.plan import BudgetPlan
 from fewtune.records import Score
 
-__all__ = ["Guard", "guards", "one_group"]
+__all__ = ["Guard", "guards", "interval", "one_group"]
 
 
 EXPORT_TOLERANCE = 0.02
@@ -113,12 +113,25 @@ def one_group(groups: Sequence[int]) -> list[Guard]:
     ]
 
 
+def interval(low: float, high: float, form: str) -> str:
+    """Return an interval in words, its bounds written as ``form``.
+
+    Examples
+    --------
+    >>> interval(-0.5, 2.25, "+.1f"), interval(math.nan, math.nan, "+.1f")
+    ('95% interval [-0.5, +2.2]', 'interval not known')
+    """
+    if math.isnan(low) or math.isnan(high):
+        return "interval not known"
+    return f"95% interval [{low:{form}}, {high:{form}}]"
+
+
 def _endless(score: Score) -> Guard:
     """Return that hardly an answer ends."""
     return Guard(
         True,
-        f"answers do not end: {round(score.value * score.n)} of {score.n} end by themselves (95% "
-        f"interval [{100 * score.low:.0f}, {100 * score.high:.0f}]%), the others were cut off",
+        f"answers do not end: {round(score.value * score.n)} of {score.n} end by themselves "
+        f"({interval(100 * score.low, 100 * score.high, '.0f')}%), the others were cut off",
         "Train for longer (--set training.updates=…) or on more rows: where an answer ends is "
         "learnt late",
     )
@@ -127,8 +140,8 @@ def _endless(score: Score) -> Guard:
 def _bounded(score: Score, bound: float, what: str) -> Guard:
     """Return whether a share that should be small is surely beyond its bound."""
     amount = (
-        f"{100 * score.value:.1f}% {what} (95% interval [{100 * score.low:.1f}, "
-        f"{100 * score.high:.1f}], n {score.n}; budget {100 * bound:.1f}%)"
+        f"{100 * score.value:.1f}% {what} ({interval(100 * score.low, 100 * score.high, '.1f')}, "
+        f"n {score.n}; budget {100 * bound:.1f}%)"
     )
     name = "general ability" if score.name == "general_loss" else "forgotten"
     if score.low > bound:
@@ -173,7 +186,7 @@ def _answers(gain: Score) -> Guard:
     """Return whether what is written is surely further from the targets than the base's answers."""
     amount = (
         f"{100 * gain.value:+.1f} points of chrF against the base's "
-        f"(95% interval [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], n {gain.n})"
+        f"({interval(100 * gain.low, 100 * gain.high, '+.1f')}, n {gain.n})"
     )
     if gain.high < 0:
         return Guard(
@@ -191,7 +204,7 @@ def _extraction(score: Score) -> Guard:
     """Return whether tuning surely made trained texts come out that the base does not know."""
     amount = (
         f"{100 * score.value:+.1f} points of trained texts against held-out ones "
-        f"(95% interval [{100 * score.low:+.1f}, {100 * score.high:+.1f}], n {score.n})"
+        f"({interval(100 * score.low, 100 * score.high, '+.1f')}, n {score.n})"
     )
     if score.low > 0:
         return Guard(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from fewtune.records import Score, Verdict
-from fewtune.select.guards import Guard
+from fewtune.select.guards import Guard, interval
 
 __all__ = ["decide"]
 
@@ -74,7 +74,7 @@ def decide(
             cures.append("Train longer or at a higher rate: hardly anything was learnt")
         elif low > 0:
             reasons.append(f"better than {name}: {amount}")
-        elif control in TUNED and high >= 0:
+        elif control in TUNED and not high < 0:
             reasons.append(f"not to be told from {name}: {amount}")
         elif control in TUNED:
             held = True
@@ -108,12 +108,12 @@ def _amount(headline: Score, gained: float, low: float, high: float, n: int) -> 
     """Return a gain with its interval in words: points for shares, else the measure's own unit."""
     if headline.unit == "share":
         figures = f"{100 * gained:+.1f} points of {headline.name.replace('_', ' ')}"
-        bounds = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+        bounds = interval(100 * low, 100 * high, "+.1f")
     else:
         side = "lower" if headline.direction == "lower" else "higher"
         figures = f"{abs(gained):.3f} {headline.unit} {side if gained >= 0 else 'worse'}"
-        bounds = f"[{low:+.3f}, {high:+.3f}]"
-    return f"{figures}, 95% interval {bounds}, {n} rows"
+        bounds = interval(low, high, "+.3f")
+    return f"{figures}, {bounds}, {n} rows"
 
 
 def _enough(difference: Score, gained: float) -> str:

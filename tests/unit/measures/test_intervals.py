@@ -26,11 +26,6 @@ def test_weights_take_as_many_groups_as_there_are():
     assert drawn.mean(axis=0) == pytest.approx(np.ones(4), abs=0.1)
 
 
-def test_the_interval_of_two_rows_by_hand():
-    """Rows 0 and 1: a draw has mean 0 (1/4), 1/2 (1/2) or 1 (1/4); so 95% lies in [0, 1]."""
-    assert bootstrap(mean(np.array([0.0, 1.0])), np.array([0, 1])) == (0.5, 0.0, 1.0)
-
-
 def test_the_interval_of_many_rows_is_the_normal_one():
     """Of 1,000 rows, 300 right: 0.3 ± 1.96 · sqrt(0.3 · 0.7 / 1000) = 0.3 ± 0.0284."""
     values = np.r_[np.ones(300), np.zeros(700)]
@@ -94,8 +89,14 @@ def test_the_same_seed_gives_the_same_interval():
 
 
 def test_few_rows_have_students_interval_at_least():
-    """Mean 2, deviation 1, 3 rows: ± 4.303 / √3 = ± 2.48, cut to what single rows show, 1 to 3."""
-    assert bootstrap(mean(np.array([1.0, 2.0, 3.0])), np.arange(3)) == (2.0, 1.0, 3.0)
+    """Mean 2, deviation 1, 3 rows: ± 4.303 / √3 = ± 2.484; of six, cut to what single rows show.
+
+    A single 6 beside five 0: mean 1, standard error 1, Student's reach 2.571 or Hall's 4.9.
+    """
+    few = mean(np.array([1.0, 2.0, 3.0]))
+    assert bootstrap(few, np.arange(3)) == pytest.approx((2.0, -0.484, 4.484), abs=0.001)
+    assert bootstrap(few, np.arange(3), within=(0, 4)) == (2.0, 0.0, 4.0)
+    assert bootstrap(mean(np.r_[6.0, np.zeros(5)]), np.arange(6)) == (1.0, 0.0, 6.0)
     values = np.random.default_rng(3).normal(size=12)
     value, low, high = bootstrap(mean(values), np.arange(12))
     expected = ttest_1samp(values, 0).confidence_interval(0.95)
@@ -154,3 +155,25 @@ def test_all_alike_is_no_proof_of_no_difference():
 def test_what_is_not_defined_is_nan_and_not_a_number():
     answer = bootstrap(lambda w: np.full(len(w), np.nan), np.arange(5))
     assert all(math.isnan(value) for value in answer)
+
+
+def test_one_group_has_no_interval_and_few_reach_beyond_themselves():
+    """Of one group nothing can be told; the truth lies beyond two groups in half of all cases.
+
+    Two means 0 and 1: standard error 0.5, Student's reach 12.706 for one degree of freedom.
+    """
+    value, low, high = bootstrap(mean(np.array([0.2, 0.4])), np.array([7, 7]))
+    assert value == pytest.approx(0.3)
+    assert np.isnan([low, high]).all()
+    _, low, high = bootstrap(mean(np.array([0.0, 1.0])), np.array([0, 1]))
+    assert (low, high) == pytest.approx((0.5 - 6.353, 0.5 + 6.353), abs=0.001)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_few_groups_are_covered_too(count):
+    """300 samples of normal values; 95% less 3 standard errors of that share, rounded out."""
+    draw, covered = np.random.default_rng(count), 0
+    for _ in range(300):
+        _, low, high = bootstrap(mean(draw.normal(1, 1, count)), np.arange(count), draws=200)
+        covered += low <= 1 <= high
+    assert covered / 300 >= 0.91
