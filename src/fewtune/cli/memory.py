@@ -17,6 +17,10 @@ def memory(
         str,
         typer.Argument(metavar="MODEL", help="A size (7B), a folder with config.json, or hub id."),
     ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Ask for this method alone; several may be named.", show_default=False),
+    ] = None,
     length: Annotated[int, typer.Option(min=1, help="Tokens of a row.")] = 512,
     rows: Annotated[int, typer.Option(min=1, help="Rows computed at once.")] = 1,
     as_json: AsJson = False,
@@ -27,7 +31,9 @@ def memory(
     from fewtune.verbs.memory import memory as work_out
 
     device = "cuda" if device_name().startswith("cuda") else "cpu"
-    about, parameters, needs = work_out(model, length=length, rows=rows, device="cuda")
+    about, parameters, needs = work_out(
+        model, methods=method or (), length=length, rows=rows, device="cuda"
+    )
     free = free_memory(device_name())
     if as_json:
         answer = {

@@ -10,6 +10,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,9 +170,16 @@ def _shares(rows: NDArray[np.float32], weight: Floats, bias: Floats) -> Floats:
     return shares
 
 
+@lru_cache
+def _threads() -> Any:
+    """Return the thread pools of the libraries; looking for them takes as long as a small head."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def _solve(states: States, strength: float, name_weight: float) -> tuple[Floats, Floats]:
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     rows, truth, weights = states.rows, states.truth, states.weights
     if name_weight and states.names is not None:
@@ -179,7 +188,7 @@ def _solve(states: States, strength: float, name_weight: float) -> tuple[Floats,
         weights = np.concatenate([weights, np.full(states.classes, name_weight)])
     solver = LogisticRegression(C=strength, max_iter=2000)
     # The products are small: on several threads they mostly wait for each other.
-    with threadpool_limits(1), warnings.catch_warnings():
+    with _threads().limit(limits=1), warnings.catch_warnings():
         # One row or two of many classes are what few-shot data are, and no regression.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         solver.fit(rows, truth, sample_weight=weights)

@@ -185,8 +185,12 @@ def _divergence(model: nn.Module, work: Work, size: Size) -> Tensor:
     return divergence(base, logits)
 
 
-def _measured(model: Any, work: Work, size: Size, kernels: Kernels, *, cache: bool = False) -> int:
-    """Return the most bytes of a pass without gradients."""
+def _measured(
+    model: Any, work: Work, size: Size | None, kernels: Kernels, *, cache: bool = False
+) -> int:
+    """Return the most bytes of a pass without gradients, or 0 where none is made."""
+    if size is None:
+        return 0
     with torch.no_grad(), _counted(model, kernels) as ledger:
         if cache:
             ids = torch.zeros((size.rows, size.width), dtype=torch.int64)
@@ -204,7 +208,7 @@ def _measured(model: Any, work: Work, size: Size, kernels: Kernels, *, cache: bo
 def _trunk(model: nn.Module, work: Work, kernels: Kernels) -> int:
     """Return the bytes of the states that leave the frozen lower blocks, for all known rows."""
     count = frozen_blocks(model)
-    if not count or not work.known:
+    if not count or not work.known or work.measured is None:
         return 0
     found = find_blocks(model)
     if found.nested:

@@ -42,7 +42,7 @@ class Work:
     update
         The largest batch of training.
     measured
-        The largest batch while measuring.
+        The largest batch while measuring; none where only training is asked for.
     answers
         The largest batch of answers, as long as they may get; none for classifiers.
     known
@@ -56,7 +56,7 @@ class Work:
     task: str
     classes: int
     update: Size
-    measured: Size
+    measured: Size | None
     answers: Size | None = None
     known: int = 0
     pixels: tuple[int, int] = (0, 0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fewtune.errors import FewtuneError
+from fewtune.errors import FewtuneError, PlanError
 from fewtune.methods.base import METHODS
 from fewtune.models.load import model_kind
 from fewtune.models.shape import known_shape
@@ -56,6 +57,7 @@ class Need:
 def memory(
     model: str,
     *,
+    methods: Sequence[str] = (),
     length: int = 512,
     rows: int = 1,
     device: Literal["cpu", "cuda"] = "cuda",
@@ -68,6 +70,8 @@ def memory(
     model
         A number of parameters (``7B``), a folder with a config.json, a hub id, ``builtin`` or
         ``minilm``. No weights are read or fetched.
+    methods
+        Names of those asked for; all that the model's task has by default.
     length
         Tokens of a row.
     rows
@@ -81,6 +85,8 @@ def memory(
     ------
     ModelError
         If there is no such model.
+    PlanError
+        If there is no such method, or it is none for the model's task.
     """
     config, about = known_shape(model)
     task = TASKS_OF[model_kind(config)] if config.architectures else "generation"
@@ -88,15 +94,21 @@ def memory(
     pixels = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
     images = task == "image_classification"
     batch = Size(rows, length, rows * length if task == "generation" else rows)
-    work = Work(task, 10, batch, Size(1, 8, 1), None, 0, pixels if images else (0, 0))
+    work = Work(task, 10, batch, None, None, 0, pixels if images else (0, 0))
     needs: list[Need] = []
     parameters = 0
-    for name in METHODS.names():
+    for name in methods or METHODS.names():
         if task not in METHODS.load(name).tasks:
+            if methods:
+                some = [one for one in METHODS.names() if task in METHODS.load(one).tasks]
+                cure = f"Ask for one of {', '.join(some)}"
+                raise PlanError(f"a method for {task.replace('_', ' ')}", repr(name), cure=cure)
             continue
         try:
             held = passes(config, name, {}, work, bf16=bf16, flash=device == "cuda")
         except FewtuneError:
+            if methods:
+                raise
             continue
         parameters = held.base // 4
         needs.append(_need(name, held))

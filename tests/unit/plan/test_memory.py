@@ -217,7 +217,7 @@ def test_the_plan_that_is_named_does_fit(plan):
 
 def test_seven_billion_parameters():
     """4 and 2 bytes a value; LoRA of rank 16 on 7 layers of each of 32 blocks of LLaMA-7B."""
-    about, parameters, needs = memory("7B", length=64)
+    about, parameters, needs = memory("7B", methods=("full", "lora"), length=64)
     assert "32 layers of width 4096" in about
     assert parameters == pytest.approx(6_738_415_616, rel=1e-6)
     found = {need.method: need for need in needs}
@@ -247,6 +247,18 @@ def test_a_configuration_without_weights_is_enough(causal_lm, tmp_path):
     assert {need.method for need in needs} >= {"full", "lora", "head"}
     with pytest.raises(ModelError):
         memory(str(tmp_path / "nothing"))
+
+
+def test_methods_are_asked_for_by_name(causal_lm, fewtune):
+    _, _, needs = memory(str(causal_lm), methods=("lora",), length=8)
+    assert [need.method for need in needs] == ["lora"]
+    (alone,) = [need for need in memory(str(causal_lm), length=8)[2] if need.method == "lora"]
+    assert needs == [alone]
+    for wrong in ("contrastive", "no_such"):
+        done = fewtune("memory", causal_lm, "--method", wrong)
+        assert done.code == 2, done.out
+        assert "Traceback" not in done.err
+        assert wrong in done.err
 
 
 def test_the_verb_prints_figures_and_json(fewtune, causal_lm):
