@@ -41,6 +41,8 @@ class Training:
         Whether this training made the model that was chosen.
     per_epoch
         Updates of an epoch; 0 where the journal does not say.
+    folds
+        Folds of a cross-fit; 0 for one training.
     """
 
     stage: str
@@ -54,6 +56,7 @@ class Training:
     kept: int | None
     is_chosen: bool
     per_epoch: int = 0
+    folds: int = 0
 
     @property
     def name(self) -> str:
@@ -98,10 +101,57 @@ class DialPoint:
 
 
 def trainings(run: RunContents) -> list[Training]:
-    """Return every stage that made updates, the one that was chosen first."""
+    """Return every stage that made updates, the one that was chosen first.
+
+    The folds of a cross-fit are one training: no fold was chosen, all of them together were.
+    """
     stages = dict.fromkeys(e.stage for e in run.events if e.kind in ("step", "evaluation"))
-    found = [_training(run, stage) for stage in stages]
+    folds: dict[str, list[str]] = {}
+    for stage in stages:
+        folds.setdefault(_whole(run, stage), []).append(stage)
+    found = [
+        _training(run, name) if parts == [name] else _crossfitted(run, name, parts)
+        for name, parts in folds.items()
+    ]
     return sorted(found, key=lambda t: not t.is_chosen)
+
+
+def _whole(run: RunContents, stage: str) -> str:
+    """Return the stage, or the candidate whose cross-fit it is a fold of."""
+    name = stage.rpartition("#")[0]
+    return name if name and any(e.stage == name for e in run.kind("crossfit")) else stage
+
+
+def _crossfitted(run: RunContents, name: str, stages: list[str]) -> Training:
+    """Return a cross-fit as one training: losses are means over its folds."""
+    parts = [_training(run, stage) for stage in stages]
+    told = [e for e in run.kind("crossfit") if e.stage == name]
+    is_chosen = name == _chosen_stage(run)
+    best = as_number(run.chosen().get("updates")) if is_chosen else None
+    together = _series(told, "value")
+    by_loss = all(part.judged_by_loss for part in parts)
+    return Training(
+        stage=name,
+        sentence=f"Cross-fit over {len(parts)} folds; losses are means over them, and every known "
+        "row was judged by the fold that had not seen it",
+        updates=sum(part.updates for part in parts),
+        seconds=sum(part.seconds for part in parts),
+        loss=_mean([part.loss for part in parts]),
+        train=_mean([part.train for part in parts]),
+        validation=together if by_loss else _mean([part.validation for part in parts]),
+        headline=together,
+        kept=None if best is None else round(best),
+        is_chosen=is_chosen,
+        per_epoch=parts[0].per_epoch,
+        folds=len(parts),
+    )
+
+
+def _mean(found: list[Series]) -> Series:
+    """Return the mean of series where all of them go on: a mean over fewer would jump."""
+    values = [dict(series) for series in found]
+    shared = sorted(set(values[0]).intersection(*values[1:]))
+    return tuple((x, sum(one[x] for one in values) / len(values)) for x in shared)
 
 
 def _training(run: RunContents, stage: str) -> Training:
@@ -135,7 +185,7 @@ def _training(run: RunContents, stage: str) -> Training:
 
 def _chosen_stage(run: RunContents) -> str:
     """Return the stage that was chosen: a method may have been trained at several rates."""
-    stages = {e.stage for e in run.events if e.kind in ("step", "evaluation", "dial")}
+    stages = {e.stage for e in run.events if e.kind in ("step", "evaluation", "dial", "crossfit")}
     told = [str(e.values.get("chosen")) for e in run.kind("choice")]
     named = [name for name in told if name in stages]
     return named[-1] if named else str(run.chosen().get("method") or "")
@@ -173,7 +223,7 @@ def rivals(run: RunContents) -> list[tuple[str, float]]:
 
     Only they may be drawn beside a curve: controls are scored on test rows, which may be easier.
     """
-    stages = {e.stage for e in run.events if e.kind == "evaluation"}
+    stages = {e.stage for e in run.events if e.kind in ("evaluation", "crossfit")}
     found = {}
     for event in run.kind("choice"):
         listed = event.values.get("alternatives")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from fewtune.environment import seed_everything
 from fewtune.methods.base import Method
 from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, refit
+from fewtune.plan.counts import counts
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_shares, from_states
 from fewtune.select.fitting import evaluation, names_of, prepared_model, settle, training_of
@@ -90,16 +91,16 @@ def cross_fit(material: Material, candidate: Candidate) -> Trial:
     more = material.varied() if candidate.varied else []
     folds: list[_Fold] = []
     rows = [*known, *more, *names_of(task, general)]
-    stage = f"{candidate.name}#"
+    parts = material.folds()
     with cached_trunk(
         model, task, rows, material.journal, candidate.name, material.folder / "checkpoints"
     ):
-        for number, away in enumerate(material.folds(), 1):
+        for number, away in enumerate(parts, 1):
             restore_weights(model, start)
             seed_everything(material.plan.seed)
-            folds.append(
-                _fit_fold(material, candidate, method, model, general, away, f"{stage}{number}")
-            )
+            said = f"{candidate.name}, fold {number} of {len(parts)}"
+            named = replace(candidate, name=f"{candidate.name}#{number}")
+            folds.append(_fit_fold(material, named, method, model, general, away, said))
     place, curve = first_says(material.accelerator, _best_place(material, folds))
     for update, value in curve:
         material.journal.write("crossfit", candidate.name, update, value=value, alpha=place[1])
@@ -128,7 +129,7 @@ def _fit_fold(
     model: nn.Module,
     general: Fitted | None,
     away: Sequence[int],
-    stage: str,
+    said: str,
 ) -> _Fold:
     """Train on all folds but one and keep what the model does on that one, all along."""
     task, known = material.task, material.known
@@ -145,7 +146,15 @@ def _fit_fold(
         rows += [r for r in material.varied() if r.example.parent not in parents]
     fold = _Fold(held, {})
     trained = method.joined(rows, names_of(task, general))
-    run = training_of(material, candidate, method, model, trained, name=stage, validation=unseen)
+    planned = counts(candidate.training, len(rows))
+    material.journal.write(
+        "stage",
+        name=candidate.name,
+        sentence=f"{said}: training without {len(held)} rows, which judge: {planned.sentence()}",
+        updates=candidate.training.updates,
+        updates_per_epoch=planned.updates_per_epoch,
+    )
+    run = training_of(material, candidate, method, model, trained, validation=unseen)
     run.evaluate = _watch(
         material, run, fold, unseen, lambda: settle(material, method, model, rows, general)
     )

@@ -9,6 +9,8 @@ import pytest
 from outcomes import classified
 
 import fewtune
+from fewtune.report.folder import read
+from fewtune.report.training import trainings
 from fewtune.select.crossfit import _best_place, _Fold
 from fewtune.select.material import Material
 from fewtune.tasks.outcomes import joined
@@ -59,6 +61,23 @@ def test_each_fold_is_trained_without_its_rows_and_all_count(run):
     assert {a["name"]: a["n"] for a in choice["alternatives"]} == {"head": 60, "full": 60}
     curve = [e["update"] for e in kept(run) if e["kind"] == "crossfit"]
     assert curve == [0, 2, 4, 6]
+
+
+def test_every_fold_says_what_it_does_and_the_report_has_one_curve(run):
+    said = [e["values"] for e in kept(run) if e["kind"] == "stage" and "#" in e["values"]["name"]]
+    assert [s["name"] for s in said] == ["full#1", "full#2", "full#3"]
+    for number, one in enumerate(said, 1):
+        assert one["sentence"].startswith(f"full, fold {number} of 3: training without 20 rows")
+        assert one["updates"] == 6
+    (together,) = [t for t in trainings(read(run.path)) if t.folds]
+    assert (together.stage, together.folds, together.updates) == ("full", 3, 18)
+    assert [update for update, _ in together.headline] == [0, 2, 4, 6]
+    assert [update for update, _ in together.loss] == [1, 2, 3, 4, 5, 6]
+    losses = [e["values"]["loss"] for e in kept(run) if e["kind"] == "step" and "#" in e["stage"]]
+    assert together.loss[0][1] == pytest.approx(sum(losses[::6]) / 3)
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "Cross-fit over 3 folds" in page
+    assert "full#1" not in page
 
 
 def test_the_kept_model_is_trained_on_all_rows(run):
