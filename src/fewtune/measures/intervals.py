@@ -210,7 +210,8 @@ def share_difference(
 
     Newcombe's square-and-add interval for pairs (1998, Improved confidence intervals for the
     difference between binomial proportions based on paired data; method 10). Rows in groups count
-    as for `share`.
+    as for `share`. Where so few rows or groups differ at all that even one-sided ones prove nothing
+    by McNemar's mid-p test (Fagerland 2013; fewer than five at 95%), the interval holds 0.
     """
     one, two = float(first.mean()), float(second.mean())
     gained = first.astype(np.float64) - second
@@ -223,7 +224,12 @@ def share_difference(
     (low_one, high_one), (low_two, high_two) = (_wilson(p, rows, reach) for p in (one, two))
     down = _squared(one - low_one, high_two - two, tie)
     up = _squared(high_one - one, two - low_two, tie)
-    return value, value - down, value + up
+    low, high = value - down, value + up
+    _, numbers = np.unique(groups, return_inverse=True)
+    differing = np.count_nonzero(np.bincount(numbers, weights=gained))
+    if 0.5**differing > 1 - level:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return value, low, high
 
 
 def _squared(one: float, two: float, tie: float) -> float:

@@ -144,6 +144,18 @@ def test_a_difference_of_shares_as_newcombe_has_it():
     assert (value, low, high) == pytest.approx((0.2, 0.0569, 0.3404), abs=2e-4)
 
 
+@pytest.mark.parametrize("differing", range(1, 7))
+def test_rows_that_differ_by_chance_are_no_difference(differing):
+    """k fair coins fall alike in 2 of 2^k cases; the mid-p counts half of what was seen: 2^-k."""
+    first = np.ones(differing, dtype=bool)
+    value, low, _ = share_difference(first, ~first, np.arange(differing))
+    assert value == 1
+    assert (low > 0) == (0.5**differing <= 0.05)
+    # Rows of one group are one coin, however many they are.
+    rows, copies = np.ones(60, dtype=bool), np.arange(60) % differing
+    assert (share_difference(rows, ~rows, copies)[1] > 0) == (0.5**differing <= 0.05)
+
+
 def test_all_alike_is_no_proof_of_no_difference():
     same = np.ones(20, dtype=bool)
     value, low, high = share_difference(same, same, np.arange(20))
