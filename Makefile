@@ -10,7 +10,7 @@ demo: .venv/.installed
 	$(BIN)/fewtune demo text
 
 test: .venv/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
