@@ -11,12 +11,12 @@ from outcomes import classified, generated
 
 from fewtune.measures.base import row_measure
 from fewtune.select.law import fit_law
+from fewtune.select.subsets import nested_subsets
 from fewtune.select.value_curve import (
     Round,
     ValueCurve,
     _fitted,
     _spread,
-    nested_subsets,
     value_curve,
 )
 
