@@ -54,7 +54,8 @@ class Size(Check):
                 f"{count(judging, 'row')}{_varied(len(data) - judging)}: a test share of "
                 f"{TEST_SHARE:.0%} is {count(test_rows, 'row')}, on which 80% means "
                 f"80% ± {100 * spread:.0f} points.",
-                "Bring a test file of its own, or let the cross-fit judge on all rows",
+                "Bring a test file of its own, or let all rows judge in turn "
+                "(--set data.rotations=5)",
             )
 
 

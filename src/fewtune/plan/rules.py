@@ -56,6 +56,12 @@ GENERATION_DIAL = (0.25, 0.5, 0.7, 0.85, 1.0)
 THOROUGH_FOLDS = 5
 THOROUGH_SEEDS = 3
 
+ROTATIONS = 5
+"""Test parts in turn, where the rows are few."""
+
+ENOUGH = 1000
+"""Rows from which on a fifth of them is enough to judge by."""
+
 EPOCHS = {"quick": 10, "normal": 15, "thorough": 20}
 MOST_UPDATES = {
     "classification": {"quick": 300, "normal": 600, "thorough": 2000},
@@ -190,6 +196,12 @@ def propose(
     )
     plan.data.columns = dict(data.columns)
     plan.data.test = test
+    if effort == "thorough" and not test and len(data) < ENOUGH:
+        plan.data.rotations = ROTATIONS
+        reasons["data.rotations"] = (
+            f"a fifth of {len(data)} rows is few to judge by: each fifth judges in turn, by a fit "
+            "that did not know it"
+        )
     return plan
 
 

@@ -107,6 +107,7 @@ def _better(run: RunContents) -> dict[str, Any]:
         "shared": [(n, comparison.contest(run, n)) for n in comparison.shared_scores(run)],
         "rules": rules.beside_rules(run),
         "worth": _worth(run),
+        "turns": as_mapping(run.scores.get("rotations")).get("sentence"),
         "seeds": as_mapping(run.scores.get("seeds")).get("sentence"),
     }
 

@@ -200,7 +200,11 @@ def _facts(run: RunContents) -> list[Text]:
     facts = []
     if chosen.get("method"):
         facts.append(("chosen", _chosen(chosen)))
-    for key, label in (("seeds", "seeds"), ("value_curve", "more data")):
+    for key, label in (
+        ("rotations", "judged"),
+        ("seeds", "seeds"),
+        ("value_curve", "more data"),
+    ):
         told = as_mapping(run.scores.get(key)).get("sentence")
         if told:
             facts.append((label, str(told)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fewtune.data.tokens import IGNORED
-from fewtune.errors import PlanError
+from fewtune.errors import PlanError, TrainingStopped
 from fewtune.family import suggest
 from fewtune.measures.observe.divergence import observe_general
 from fewtune.methods.base import METHODS
@@ -31,7 +31,7 @@ from fewtune.tasks.outcomes import Outcomes, group_numbers
 from fewtune.train.loop import train
 from fewtune.train.trunk import cached_trunk
 
-__all__ = ["CONTROLS", "VANILLA", "from_shares", "from_states", "run"]
+__all__ = ["CONTROLS", "VANILLA", "from_shares", "from_states", "run", "run_all"]
 
 Floats = NDArray[np.float64]
 
@@ -55,6 +55,23 @@ EPOCHS = 3
 
 SHOTS = 4
 """Training rows put before each row, as far as they fit the model's context."""
+
+
+def run_all(material: Material) -> dict[str, Outcomes]:
+    """Return what each control of the plan does on the test rows."""
+    found = {}
+    for name in material.plan.controls:
+        try:
+            found[name] = run(material, name)
+        except TrainingStopped as error:
+            # Plain fine-tuning may diverge where a guarded one does not; that says enough.
+            material.journal.write("stage", name=name, sentence=f"{name} is left out: {error}")
+            continue
+        score = material.headline.of(found[name])
+        material.journal.write(
+            "control", name=name, value=score.value, low=score.low, high=score.high, n=score.n
+        )
+    return found
 
 
 def run(material: Material, name: str) -> Outcomes:

@@ -70,6 +70,9 @@ def forecast(material: Material) -> list[Part]:
         once = _trial(material, costs, longest, 1.0)
         parts.append(Part("train", folds * once if folds else once))
     parts.append(Part("measure", again * material.plan.select.refit + _read(material, costs)))
+    turns = material.plan.data.rotations - 1
+    if turns:
+        parts.append(Part("rotations", turns * sum(part.seconds for part in parts)))
     if material.plan.select.seeds > 1 and raced:
         count = material.plan.select.seeds - 1
         each = again + _read(material, costs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +40,8 @@ class Material:
         The data set that train and validation are rows of.
     places
         For the rows of train and validation, in this order, their index in ``data``.
+    tested
+        The same for the test rows; none where they have a file of their own.
     folder
         The run folder.
     accelerator
@@ -61,6 +63,7 @@ class Material:
     folder: Path
     accelerator: Any
     tools: Callable[[], Tools] | None = None
+    tested: Sequence[int] = ()
     pace: Pace = field(default_factory=Pace)
     _kept: dict[str, Any] = field(default_factory=dict)
 
@@ -73,6 +76,41 @@ class Material:
     def known(self) -> list[Row]:
         """Training and validation rows: all that a finished model may have seen."""
         return [*self.train, *self.validation]
+
+    def turned(
+        self, train: Sequence[int], validation: Sequence[int], test: Sequence[int], folder: Path
+    ) -> Material:
+        """Return the same rows split another way, told to nobody; what holds for any split stays.
+
+        Parameters
+        ----------
+        train, validation, test
+            Indices in ``data`` of rows that are in one of the parts by now.
+        folder
+            For its checkpoints.
+        """
+        rows = dict(zip((*self.places, *self.tested), (*self.known, *self.test), strict=True))
+        kept: dict[str, Any] = {
+            key: self._kept[key] for key in ("base", "shared") if key in self._kept
+        }
+        if "states" in self._kept:
+            known, tested, named = self._kept["states"]
+            at = {row: number for number, row in enumerate(rows)}
+            every = np.concatenate([known, tested])
+            places = [at[row] for row in (*train, *validation, *test)]
+            kept["states"] = (*np.split(every[places], [len(places) - len(test)]), named)
+        return replace(
+            self,
+            train=[rows[row] for row in train],
+            validation=[rows[row] for row in validation],
+            test=[rows[row] for row in test],
+            places=[*train, *validation],
+            tested=test,
+            journal=Journal(None),
+            folder=folder,
+            pace=Pace(),
+            _kept=kept,
+        )
 
     def once(self, key: str, compute: Callable[[], V]) -> V:
         """Return ``compute()``, computed once for all that ask under the same ``key``."""

@@ -26,6 +26,7 @@ def refuse_unfit(plan: Plan) -> None:
         Naming the two parts and the reason.
     """
     TASKS.load(plan.task.name)
+    _refuse_rotations(plan)
     method = _method(plan, plan.method, "method.name")
     _refuse_head_first(plan, method)
     for rung in plan.select.rungs:
@@ -36,6 +37,17 @@ def refuse_unfit(plan: Plan) -> None:
     _refuse_controls(plan)
     _refuse_search(plan, method)
     _refuse_regularizers(plan, method)
+
+
+def _refuse_rotations(plan: Plan) -> None:
+    data = plan.data
+    if data.rotations > 1 and (data.test or data.by_time):
+        raise PlanError(
+            "test rows that any rows may be, for test parts in turn",
+            f"a test file ({data.test})" if data.test else "the newest rows",
+            "data.rotations",
+            "Leave one of the two out",
+        )
 
 
 def _method(plan: Plan, part: Part, key: str) -> Method:

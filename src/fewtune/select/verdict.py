@@ -34,6 +34,7 @@ def decide(
     more_data: bool = True,
     watched: Sequence[Guard] = (),
     faults: Sequence[Guard] = (),
+    otherwise: str = "",
 ) -> Verdict:
     """Return the verdict; of the cures the most promising comes first.
 
@@ -55,6 +56,8 @@ def decide(
         What else must not have broken.
     faults
         What was diagnosed.
+    otherwise
+        What may be done instead of bringing more test rows.
     """
     sign = 1 if headline.direction == "higher" else -1
     reasons = [fault.reason for fault in faults]
@@ -83,7 +86,7 @@ def decide(
         elif gained > 0:
             held = True
             reasons.append(f"not surely better than {name}: {amount}")
-            cures.append(_enough(difference, gained))
+            cures.append(_enough(difference, gained, otherwise))
         else:
             held = True
             reasons.append(f"not better than {name}: {amount}")
@@ -116,7 +119,7 @@ def _amount(headline: Score, gained: float, low: float, high: float, n: int) -> 
     return f"{figures}, {bounds}, {n} rows"
 
 
-def _enough(difference: Score, gained: float) -> str:
+def _enough(difference: Score, gained: float, otherwise: str) -> str:
     """Return how many test rows would show a difference of this size, by the interval's width."""
     half = (difference.high - difference.low) / 2
     if gained <= 0 or not math.isfinite(half):
@@ -125,5 +128,5 @@ def _enough(difference: Score, gained: float) -> str:
     wanted = math.ceil(difference.n * (1.4 * half / gained) ** 2 / 10) * 10
     return (
         f"About {wanted} test rows would show a difference of this size; "
-        f"{difference.n} are too few to tell"
+        f"{difference.n} are too few to tell" + (f"; {otherwise}" if otherwise else "")
     )

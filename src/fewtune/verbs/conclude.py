@@ -9,7 +9,6 @@ from typing import Any
 
 from fewtune.diagnoses.base import Case, told
 from fewtune.environment import give_back_memory
-from fewtune.errors import TrainingStopped
 from fewtune.measures.base import Evidence, score_all, silences
 from fewtune.measures.over_memorization import alarm
 from fewtune.methods.base import METHODS
@@ -28,11 +27,13 @@ from fewtune.select.trials import Trial
 from fewtune.select.verdict import decide
 from fewtune.select.worth import worth
 from fewtune.store.runs import RunFolder
+from fewtune.tasks.base import Row
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.verbs import observe
 from fewtune.verbs.calibrated import calibrated
 from fewtune.verbs.checked import tell
 from fewtune.verbs.kept import load_model, write_model
+from fewtune.verbs.rotated import everything, rotations, told_of
 
 __all__ = ["conclude"]
 
@@ -51,7 +52,11 @@ def conclude(
     journal, stages = material.journal, _Clock(material)
     stages.begin("controls", "measuring what tuning has to beat")
     with material.pace.part("controls"):
-        judged = _controls(material)
+        judged = controls.run_all(material)
+    if material.plan.data.rotations > 1:
+        stages.begin("rotations", "fitting without other test rows in turn, so that all rows judge")
+    with material.pace.part("rotations"):
+        others = rotations(material)
     stages.begin("train", "fitting the candidates")
     trials = contest(material)
     stages.begin("measure", "measuring the chosen model on the test rows")
@@ -99,9 +104,13 @@ def conclude(
     del trials
     stages.begin("observe", "looking for what else has changed")
     evidence = observe.of_run(material, chosen, made, parts, judged, samples)
+    whole, beside = everything(outcomes, judged, others)
     scores = score_all(evidence)
-    rivals = {k: v for k, v in judged.items() if not (k == "frozen" and chosen.head is not None)}
-    paired = {k: material.headline.difference(outcomes, v) for k, v in rivals.items()}
+    if others:
+        # What needs the rows alone is read on all of them; the rest is of the model that is kept.
+        scores |= score_all(Evidence(evidence.task, whole, base=beside.get("base")))
+    rivals = {k: v for k, v in beside.items() if not (k == "frozen" and chosen.head is not None)}
+    paired = {k: material.headline.difference(whole, v) for k, v in rivals.items()}
     material.forget_base()
     with folder.fresh("model") as fresh:
         write_model(fresh, material, chosen, made.calibration)
@@ -114,9 +123,12 @@ def conclude(
         exported=_export_error(material, folder, outcomes),
     )
     headline = scores[material.task.headline]
-    faults = [*one_group(outcomes.groups.tolist()), *faults]
-    verdict = decide(headline, paired, chosen.name, watched=watched, faults=faults)
-    folder.write_lines("predictions.jsonl", _predictions(material, outcomes, judged, samples))
+    faults = [*one_group(whole.groups.tolist()), *faults]
+    rows = [*material.test, *(row for one in others for row in one.rows)]
+    verdict = decide(
+        headline, paired, chosen.name, watched=watched, faults=faults, otherwise=_in_turn(material)
+    )
+    folder.write_lines("predictions.jsonl", _predictions(rows, whole, beside, samples))
     stages.end()
     trainable = sum(p.numel() for p in chosen.model.parameters() if p.requires_grad)
     if chosen.head is not None:
@@ -130,7 +142,7 @@ def conclude(
             "diagnosis": [found.as_json() for found in diagnosis],
             "scores": _json(scores),
             "silences": silences(evidence),
-            "controls": {k: _json(score_all(_alone(material, k, v))) for k, v in judged.items()},
+            "controls": {k: _json(score_all(_alone(material, k, v))) for k, v in beside.items()},
             "paired": _json(paired),
             "chosen": {
                 "method": chosen.method.name,
@@ -143,6 +155,7 @@ def conclude(
                 "updates": chosen.updates,
                 "reason": reason,
             },
+            "rotations": told_of(len(outcomes), chosen.name, others),
             "seeds": seeds.as_json() if seeds else None,
             "value_curve": curve.as_json() if curve else None,
             "seconds": round(journal.seconds, 2),
@@ -195,25 +208,12 @@ def _json(scores: dict[str, Score]) -> dict[str, Any]:
     return {name: score.as_json() for name, score in scores.items()}
 
 
-def _controls(material: Material) -> dict[str, Outcomes]:
-    """Return what each control of the plan does on the test rows."""
-    found = {}
-    for name in material.plan.controls:
-        try:
-            found[name] = _control(material, name)
-        except TrainingStopped as error:
-            # Plain fine-tuning may diverge where a guarded one does not; that says enough.
-            material.journal.write("stage", name=name, sentence=f"{name} is left out: {error}")
-    return found
-
-
-def _control(material: Material, name: str) -> Outcomes:
-    outcomes = controls.run(material, name)
-    score = material.headline.of(outcomes)
-    material.journal.write(
-        "control", name=name, value=score.value, low=score.low, high=score.high, n=score.n
-    )
-    return outcomes
+def _in_turn(material: Material) -> str:
+    """Return how all rows may judge, where only a part of them does."""
+    if material.plan.data.test or material.plan.data.by_time or material.plan.data.rotations > 1:
+        return ""
+    count = len(material.places) + len(material.tested)
+    return f"--set data.rotations=5 lets all {count} judge, in five fits"
 
 
 READ_AGAIN = 16
@@ -240,14 +240,14 @@ def _alone(material: Material, name: str, outcomes: Outcomes) -> Evidence:
 
 
 def _predictions(
-    material: Material,
+    rows: Sequence[Row],
     outcomes: Outcomes,
     judged: dict[str, Outcomes],
     samples: dict[int, dict[str, Any]],
 ) -> list[dict[str, Any]]:
     base = judged.get("base") or judged.get("frozen")
     records = []
-    for place, row in enumerate(material.test):
+    for place, row in enumerate(rows):
         record: dict[str, Any] = {
             "source": row.example.source,
             "group": row.example.group,

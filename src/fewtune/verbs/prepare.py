@@ -100,9 +100,10 @@ def prepare(
         load_probes(given.measure.probes)
     task = TASKS.load(given.task.name)
     require(source, read_config(source), task.kinds, given.task.name.replace("_", " "))
+    turns = given.data.rotations
     parts = split_rows(
         rows,
-        test=given.data.test_share,
+        test=1 / turns if turns > 1 else given.data.test_share,
         validation=given.data.validation_share,
         seed=given.seed,
         by_time=given.data.by_time,

@@ -39,6 +39,7 @@ def material_of(prepared: Prepared, folder: Path, journal: Journal, accelerator:
         journal=journal,
         folder=folder,
         accelerator=accelerator,
+        tested=prepared.split.test,
         tools=lambda: ModelTools(prepared.plan.model),
     )
 

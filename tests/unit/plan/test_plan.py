@@ -171,6 +171,7 @@ ELSEWHERE = {
     "data.test_share": "test_keys_of_data",
     "data.validation_share": "test_keys_of_data",
     "data.by_time": "test_keys_of_data",
+    "data.rotations": "end_to_end/test_rotations",
     "task.name": "end_to_end/test_bad_input: a task for other rows",
     "task.keep_classes": "unit/tasks/test_kept_classes",
     "task.old_rows": "unit/tasks/test_kept_classes",
@@ -305,6 +306,7 @@ def test_keys_of_data(data_folder, encoder, tmp_path):
 
     usual = rows()
     assert rows(**{"data.test_share": 0.4})[2] > usual[2]
+    assert rows(**{"data.rotations": 2})[2] > usual[2], "a half of the rows is each one's part"
     assert rows(**{"data.validation_share": 0.5})[1] > usual[1]
     assert rows(**{"data.test": data_folder / "labelled_test.csv"})[2] == 30
     dated = made_data.write_csv(
