@@ -31,7 +31,7 @@ from fewtune.tasks.outcomes import Outcomes, group_numbers
 from fewtune.train.loop import train
 from fewtune.train.trunk import cached_trunk
 
-__all__ = ["CONTROLS", "VANILLA", "from_shares", "from_states", "run", "run_all"]
+__all__ = ["CONTROLS", "VANILLA", "from_shares", "from_states", "run", "run_all", "words"]
 
 Floats = NDArray[np.float64]
 
@@ -168,18 +168,23 @@ def _majority(material: Material) -> Outcomes:
     return from_shares(material, material.test, shares)
 
 
-def _tfidf(material: Material) -> Outcomes:
+def words() -> Any:
+    """Return TF-IDF of words and letters with a logistic regression, a scikit-learn pipeline."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
 
-    pipeline: Any = make_pipeline(
+    return make_pipeline(
         make_union(
             TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2)),
             TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(3, 4)),
         ),
         LogisticRegression(C=10.0, max_iter=500),
     )
+
+
+def _tfidf(material: Material) -> Outcomes:
+    pipeline = words()
     known = material.known
     pipeline.fit([row.example.input for row in known], [row.label for row in known])
     some = pipeline.predict_proba([row.example.input for row in material.test])

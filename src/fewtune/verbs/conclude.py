@@ -33,7 +33,7 @@ from fewtune.verbs import observe
 from fewtune.verbs.calibrated import calibrated
 from fewtune.verbs.checked import tell
 from fewtune.verbs.kept import load_model, write_model
-from fewtune.verbs.rotated import everything, rotations, told_of
+from fewtune.verbs.rotated import everything, rotations, told_of, widened
 
 __all__ = ["conclude"]
 
@@ -108,9 +108,11 @@ def conclude(
     scores = score_all(evidence)
     if others:
         # What needs the rows alone is read on all of them; the rest is of the model that is kept.
-        scores |= score_all(Evidence(evidence.task, whole, base=beside.get("base")))
+        again = score_all(Evidence(evidence.task, whole, base=beside.get("base")))
+        scores |= {name: widened(score) for name, score in again.items()}
     rivals = {k: v for k, v in beside.items() if not (k == "frozen" and chosen.head is not None)}
     paired = {k: material.headline.difference(whole, v) for k, v in rivals.items()}
+    paired = {k: widened(score) if others else score for k, score in paired.items()}
     material.forget_base()
     with folder.fresh("model") as fresh:
         write_model(fresh, material, chosen, made.calibration)

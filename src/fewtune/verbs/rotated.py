@@ -2,19 +2,19 @@
 
 A fifth of a few rows is a handful, on which nothing can be told. Each further fit chooses, trains
 and calibrates anew on all rows but its test part, so no row judges what it had a say in. What is
-judged is the way of fitting; the model that is kept is the first one. The fits share rows, which an
-interval over rows does not know (benchmarks/quality/rotations.py measures what that costs).
+judged is the way of fitting; the model that is kept is the first one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fewtune.data.folds import folds
 from fewtune.data.variations import judging
 from fewtune.environment import give_back_memory
+from fewtune.records import Score
 from fewtune.select.choice import choose
 from fewtune.select.contest import contest
 from fewtune.select.controls import run_all
@@ -24,7 +24,12 @@ from fewtune.tasks.base import Row
 from fewtune.tasks.outcomes import Outcomes, joined
 from fewtune.verbs.calibrated import calibrated
 
-__all__ = ["Rotation", "everything", "rotations", "told_of"]
+__all__ = ["Rotation", "everything", "rotations", "told_of", "widened"]
+
+SHARED = 1.2
+"""Times an interval over rows, which does not know that the fits share rows, has to be as wide to
+hold the truth as often as it says (benchmarks/quality/rotations.py; Bates, Hastie and Tibshirani
+2024, Cross-validation: what does it estimate and how well does it do it?)."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,19 @@ def everything(
     return joined([first, *(one.outcomes for one in others)]), {
         name: joined([controls[name], *(one.controls[name] for one in others)]) for name in names
     }
+
+
+def widened(score: Score) -> Score:
+    """Return a score on the rows of several fits, its interval as wide as what they share asks.
+
+    Examples
+    --------
+    >>> found = widened(Score("accuracy", 0.9, 0.8, 0.95, 60, "higher", "share"))
+    >>> round(found.low, 3), round(found.high, 3)
+    (0.78, 0.96)
+    """
+    low, high = (score.value + SHARED * (bound - score.value) for bound in (score.low, score.high))
+    return replace(score, low=low, high=high)
 
 
 def told_of(rows: int, chosen: str, others: Sequence[Rotation]) -> dict[str, Any] | None:
