@@ -68,8 +68,8 @@ def finish(material: Material, chosen: Trial) -> Outcomes:
     """Fit the chosen trial on all known rows; return what it does on the test rows.
 
     A head is fitted again with the settings that were chosen. A trained candidate learns from all
-    rows as much as its trial had where it was best (see ``settled``), and is dialled as its trial
-    was; where ``select.refit`` is off it stays as validation found it.
+    rows as much as its trial had where it was best (see ``settled``), for as many epochs where that
+    was at its end, and is dialled as its trial was; where ``select.refit`` is off it stays as validation found it.
     """
     if chosen.head is not None:
         chosen.head = _whole_head(material, chosen)
@@ -117,11 +117,14 @@ def again(
     names = names_of(task, head)
     plain = [*(material.known[i] for i in some), *more]
     rows = chosen.method.joined(plain, names)
-    # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
-    # Compared rows are many pairs however few they are: their updates do not count epochs.
-    grown = len(plain) / max(1, _trained_rows(material, chosen) + len(more))
-    grown = 1.0 if chosen.method.compares else grown
     training = chosen.candidate.training
+    # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
+    grown = len(plain) / max(1, _trained_rows(material, chosen) + len(more))
+    if chosen.updates < training.updates:
+        # It turned worse before its end: more rows are no reason to go further from the base.
+        grown = min(grown, 1.0)
+    # Compared rows are many pairs however few they are: their updates do not count epochs.
+    grown = 1.0 if chosen.method.compares else grown
     updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
     whole = _whole(training, updates)
     candidate = replace(chosen.candidate, training=whole, name=f"{chosen.name}+{name}")
