@@ -118,6 +118,17 @@ def test_what_does_not_go_with_them_is_refused(data_folder, encoder, other):
         fewtune.prepare(data_folder / "labelled.csv", str(encoder), settings=settings, **more)
 
 
+def test_thorough_lets_few_rows_judge_in_turn_and_the_plan_says_so(fewtune, data_folder, encoder):
+    done = fewtune("plan", data_folder / "labelled.csv", "--model", encoder, "--effort", "thorough")
+    assert "the first of 5 fits; in turn every row tests" in done.out
+    assert "data.rotations = 5" in done.out
+    told = fewtune(
+        "plan", data_folder / "labelled.csv", "--model", encoder, "--effort", "thorough",
+        "--test", data_folder / "labelled_test.csv",
+    )  # fmt: skip
+    assert "rotations" not in told.out
+
+
 def test_more_turns_than_independent_rows_are_refused(encoder, tmp_path):
     data = tmp_path / "rows.csv"
     rows = [f"how are you today number {n},{label}" for n in range(6) for label in ("a", "b")]

@@ -83,6 +83,8 @@ def plan(
     for note in prepared.data.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"rows: {len(parts.train)} train, {len(parts.validation)} validation, {judged} test")
+    if (turns := proposed.data.rotations) > 1:
+        typer.echo(f"rows: the first of {turns} fits; in turn every row tests")
     for sentence in parts.certificate.sentences:
         typer.echo(f"split: {sentence}")
     typer.echo(f"training: {told.sentence()}")

@@ -198,7 +198,7 @@ def propose(
     plan.data.test = test
     if effort == "thorough" and not test and len(data) < ENOUGH:
         plan.data.rotations = ROTATIONS
-        reasons["data.rotations"] = (
+        plan.reasons["data.rotations"] = (
             f"a fifth of {len(data)} rows is few to judge by: each fifth judges in turn, by a fit "
             "that did not know it"
         )
