@@ -9,7 +9,7 @@ import random
 import pytest
 
 import fewtune
-from fewtune.errors import DataError, PlanError
+from fewtune.errors import PlanError
 
 TURNS = {"data.rotations": 4, "select.samples": 0}
 SHORT = {"training.updates": 4, "training.evaluations": 1}
@@ -133,6 +133,6 @@ def test_more_turns_than_independent_rows_are_refused(encoder, tmp_path):
     data = tmp_path / "rows.csv"
     rows = [f"how are you today number {n},{label}" for n in range(6) for label in ("a", "b")]
     data.write_text("text,label,group\n" + "".join(f"{r},g{i % 3}\n" for i, r in enumerate(rows)))
-    with pytest.raises(DataError, match="independent"):
+    with pytest.raises(PlanError, match="independent rows for 8 more test parts"):
         fewtune.fit(data, str(encoder), settings={"data.rotations": 9}, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()

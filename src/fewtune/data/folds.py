@@ -15,7 +15,12 @@ __all__ = ["folds"]
 
 
 def folds(
-    dataset: Dataset, k: int, seed: int = 0, rows: Sequence[int] | None = None
+    dataset: Dataset,
+    k: int,
+    seed: int = 0,
+    rows: Sequence[int] | None = None,
+    *,
+    fewer: bool = False,
 ) -> list[tuple[int, ...]]:
     """Return k disjoint folds of rows, near-duplicates and groups together, labels spread evenly.
 
@@ -32,6 +37,8 @@ def folds(
         Another seed gives other folds.
     rows
         Indices of the rows to fold, e.g. the training rows of a split; all where not given.
+    fewer
+        Whether fewer folds will do, at least 2, where there are not so many independent rows.
 
     Returns
     -------
@@ -54,6 +61,8 @@ def folds(
     units = link_rows(part)
     judges = may_judge(part)
     members = [rows for rows in units.members() if any(judges[row] for row in rows)]
+    if fewer:
+        k = max(2, min(k, len(members)))
     if len(members) < k:
         raise DataError(
             f"at least {k} independent rows for {k} folds",

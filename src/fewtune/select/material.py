@@ -90,9 +90,7 @@ class Material:
             For its checkpoints.
         """
         rows = dict(zip((*self.places, *self.tested), (*self.known, *self.test), strict=True))
-        kept: dict[str, Any] = {
-            key: self._kept[key] for key in ("base", "shared") if key in self._kept
-        }
+        kept: dict[str, Any] = {"base": self.base(), "shared": self.shared()}
         if "states" in self._kept:
             known, tested, named = self._kept["states"]
             at = {row: number for number, row in enumerate(rows)}

@@ -84,7 +84,7 @@ class RunFolder:
 
     def discard(self) -> None:
         """Empty the folder again, unless a training has left a checkpoint in it."""
-        if (self.path / "checkpoints").exists():
+        if any(entry.is_dir() for entry in self.path.glob("checkpoints/*")):
             return
         for entry in self.path.iterdir():
             if entry.is_dir():

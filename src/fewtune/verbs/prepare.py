@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fewtune.data.folds import folds
 from fewtune.data.load import load
 from fewtune.data.split import split as split_rows
 from fewtune.errors import DataError, PlanError
@@ -110,8 +111,23 @@ def prepare(
         given_test=held,
         certify=held is None and len(rows) <= 20_000,
     )
+    if turns > 2:
+        _refuse_turns(rows, parts, turns, given.seed)
     counts(given.training, len(parts.train))
     return Prepared(rows, held, source, parameters, parts, given)
+
+
+def _refuse_turns(rows: Dataset, parts: Split, turns: int, seed: int) -> None:
+    """Raise where there are fewer independent rows than test parts, before anything is spent."""
+    try:
+        folds(rows, turns - 1, seed, [*parts.train, *parts.validation])
+    except DataError as error:
+        raise PlanError(
+            f"independent rows for {turns - 1} more test parts",
+            "fewer: rows with one prompt, of one group or nearly alike are one",
+            "data.rotations",
+            "Lower it, or bring other rows",
+        ) from error
 
 
 LEAST_ROWS = 10

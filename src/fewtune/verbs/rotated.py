@@ -7,8 +7,10 @@ judged is the way of fitting; the model that is kept is the first one.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from fewtune.data.folds import folds
@@ -77,13 +79,15 @@ def _fitted(material: Material, held: Sequence[int], number: int) -> Rotation:
     plan, data = material.plan, material.data
     out = set(held)
     rest = [row for row in (*material.places, *material.tested) if row not in out]
-    choosing = set(folds(data, round(1 / plan.data.validation_share), plan.seed, rest)[0])
+    parts = round(1 / plan.data.validation_share)
+    choosing = set(folds(data, parts, plan.seed, rest, fewer=True)[0])
     turned = material.turned(
         [row for row in rest if row not in choosing],
         judging(data, sorted(choosing)),
         judging(data, held),
         material.folder / "checkpoints" / f"rotation{number}",
     )
+    _hand_on(material.folder, turned.folder, material.accelerator)
     controls = run_all(turned)
     chosen, _ = choose(turned, contest(turned))
     outcomes = calibrated(turned, chosen, finish(turned, chosen)).test
@@ -97,6 +101,15 @@ def _fitted(material: Material, held: Sequence[int], number: int) -> Rotation:
     )
     give_back_memory()
     return Rotation(turned.test, outcomes, controls, chosen.name)
+
+
+def _hand_on(whole: Path, own: Path, accelerator: Any) -> None:
+    """Give a fit what was drawn of the base by now: the same samples would be drawn again."""
+    with accelerator.main_process_first():
+        (own / "checkpoints").mkdir(parents=True, exist_ok=True)
+        for drawn in (whole / "checkpoints").glob("base-samples-*.json"):
+            if not (own / "checkpoints" / drawn.name).exists():
+                shutil.copy(drawn, own / "checkpoints")
 
 
 def everything(

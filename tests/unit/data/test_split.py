@@ -316,6 +316,18 @@ def test_folds_that_cannot_be() -> None:
         folds(labelled(20, 2, group="one"), 2)
 
 
+def test_fewer_folds_do_where_rows_are_few() -> None:
+    """Three groups are three folds at most; one group is still none."""
+    rows = [replace(row, group=f"g{n % 3}") for n, row in enumerate(labelled(30))]
+    data = Dataset(tuple(rows), "labelled_text", "a.csv")
+    assert len(folds(data, 5, fewer=True)) == 3
+    assert len(folds(data, 2, fewer=True)) == 2
+    with pytest.raises(DataError, match="3 of them independent"):
+        folds(data, 5)
+    with pytest.raises(DataError, match="1 of them independent"):
+        folds(labelled(20, 2, group="one"), 5, fewer=True)
+
+
 def test_e2e_prompts_stay_together(shared: Path) -> None:
     data = load(shared / "data/e2e/devset.csv")
     found = split(data)

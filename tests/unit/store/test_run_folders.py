@@ -87,9 +87,11 @@ def test_discarding_keeps_what_a_training_left(tmp_path):
     folder = RunFolder.create(tmp_path / "run")
     folder.write_text("plan.yaml", "")
     (folder.path / "model.tmp").mkdir()
-    (folder.path / "checkpoints").mkdir()
+    (folder.path / "checkpoints" / "full").mkdir(parents=True)
     folder.discard()
     assert (folder.path / "plan.yaml").exists()
-    (folder.path / "checkpoints").rmdir()
+    (folder.path / "checkpoints" / "full").rmdir()
+    # What was drawn before any training is drawn again at once.
+    folder.write_text("checkpoints/base-samples-1.json", "[]")
     folder.discard()
     assert not folder.path.exists()
