@@ -6,6 +6,7 @@ import csv
 import json
 import random
 
+import made_data
 import pytest
 
 import fewtune
@@ -130,9 +131,12 @@ def test_thorough_lets_few_rows_judge_in_turn_and_the_plan_says_so(fewtune, data
 
 
 def test_more_turns_than_independent_rows_are_refused(encoder, tmp_path):
-    data = tmp_path / "rows.csv"
-    rows = [f"how are you today number {n},{label}" for n in range(6) for label in ("a", "b")]
-    data.write_text("text,label,group\n" + "".join(f"{r},g{i % 3}\n" for i, r in enumerate(rows)))
+    rows = made_data.labelled(20, seed=1)
+    data = made_data.write_csv(
+        tmp_path / "rows.csv",
+        [(text, label, f"caller {n % 6}") for n, (text, label) in enumerate(rows)],
+        ("text", "label", "group"),
+    )
     with pytest.raises(PlanError, match="independent rows for 8 more test parts"):
         fewtune.fit(data, str(encoder), settings={"data.rotations": 9}, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
