@@ -203,7 +203,7 @@ def _facts(run: RunContents) -> list[Text]:
     for key, label in (
         ("rotations", "judged"),
         ("seeds", "seeds"),
-        ("value_curve", "more data"),
+        ("value_curve", "more"),
     ):
         told = as_mapping(run.scores.get(key)).get("sentence")
         if told:
