@@ -211,7 +211,8 @@ def share_difference(
     Newcombe's square-and-add interval for pairs (1998, Improved confidence intervals for the
     difference between binomial proportions based on paired data; method 10). Rows in groups count
     as for `share`. Where so few rows or groups differ at all that even one-sided ones prove nothing
-    by McNemar's mid-p test (Fagerland 2013; fewer than five at 95%), the interval holds 0.
+    by McNemar's mid-p test (Fagerland 2013; fewer than five at 95%), the interval holds 0; where
+    none does, it holds what so many rows would seldom show (Clopper and Pearson 1934).
     """
     one, two = float(first.mean()), float(second.mean())
     gained = first.astype(np.float64) - second
@@ -229,6 +230,10 @@ def share_difference(
     differing = np.count_nonzero(np.bincount(numbers, weights=gained))
     if 0.5**differing > 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
+    if not differing:
+        # Up to so large a share of others may differ, and none would have been seen here.
+        unseen = 1 - ((1 - level) / 2) ** (1 / (int(numbers.max()) + 1))
+        low, high = min(low, -unseen), max(high, unseen)
     return value, low, high
 
 

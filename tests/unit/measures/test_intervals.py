@@ -144,6 +144,16 @@ def test_a_difference_of_shares_as_newcombe_has_it():
     assert (value, low, high) == pytest.approx((0.2, 0.0569, 0.3404), abs=2e-4)
 
 
+@pytest.mark.parametrize(
+    ("rows", "groups", "bound"), [(4, 4, 0.602), (60, 60, 0.060), (60, 4, 0.602)]
+)
+def test_that_none_differs_is_no_proof_that_none_would(rows, groups, bound):
+    """(1 − p)^n = 0.025: p is 0.602 for 4 rows or groups, 0.060 for 60."""
+    right = np.arange(rows) // (rows // groups) % 2 == 0
+    found = share_difference(right, right, np.arange(rows) // (rows // groups))
+    assert found == pytest.approx((0, -bound, bound), abs=0.001)
+
+
 @pytest.mark.parametrize("differing", range(1, 7))
 def test_rows_that_differ_by_chance_are_no_difference(differing):
     """k fair coins fall alike in 2 of 2^k cases; the mid-p counts half of what was seen: 2^-k."""
