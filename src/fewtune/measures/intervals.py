@@ -41,6 +41,9 @@ CHUNK = 500
 MOST_CORRECTED = 500
 """Groups above which a bootstrap needs no correction; making it takes as many evaluations."""
 
+HANDFUL = 10
+"""Groups below which a difference of shares is held against an exact test as well."""
+
 ANYTHING = (-math.inf, math.inf)
 
 BOUNDING = 6
@@ -210,9 +213,10 @@ def share_difference(
 
     Newcombe's square-and-add interval for pairs (1998, Improved confidence intervals for the
     difference between binomial proportions based on paired data; method 10). Rows in groups count
-    as for `share`. Where so few rows or groups differ at all that even one-sided ones prove nothing
-    by McNemar's mid-p test (Fagerland 2013; fewer than five at 95%), the interval holds 0; where
-    none does, it holds what so many rows would seldom show (Clopper and Pearson 1934).
+    as for `share`. Of a handful of rows or groups the interval holds 0 where even one-sided
+    differences prove nothing by McNemar's mid-p test (Fagerland 2013; fewer than five at 95%).
+    Where none differs at all, it holds what so many rows would seldom show (Clopper and Pearson
+    1934).
     """
     one, two = float(first.mean()), float(second.mean())
     gained = first.astype(np.float64) - second
@@ -227,12 +231,13 @@ def share_difference(
     up = _squared(high_one - one, two - low_two, tie)
     low, high = value - down, value + up
     _, numbers = np.unique(groups, return_inverse=True)
-    differing = np.count_nonzero(np.bincount(numbers, weights=gained))
-    if 0.5**differing > 1 - level:
+    ahead = np.bincount(numbers, weights=gained)
+    differing = np.count_nonzero(ahead)
+    if len(ahead) < HANDFUL and 0.5**differing > 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
     if not differing:
         # Up to so large a share of others may differ, and none would have been seen here.
-        unseen = 1 - ((1 - level) / 2) ** (1 / (int(numbers.max()) + 1))
+        unseen = 1 - ((1 - level) / 2) ** (1 / len(ahead))
         low, high = min(low, -unseen), max(high, unseen)
     return value, low, high
 
