@@ -90,7 +90,7 @@ def one(bank: Bank, seed: int, each: int, test: Sequence[int]) -> dict[str, Any]
         first, second = (joined(parts) for parts in zip(*pairs, strict=True))
         found[way] = {
             "truth": float(np.mean(true["head"]) - np.mean(true[way])),
-            "rotations": bounds(widened(accuracy.difference(first, second))),
+            "rotations": bounds(widened(accuracy.difference(first, second), least=-1.0)),
             "one_part": bounds(accuracy.difference(*pairs[0])),
         }
     return found

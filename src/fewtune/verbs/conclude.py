@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -112,7 +113,8 @@ def conclude(
         scores |= {name: widened(score) for name, score in again.items()}
     rivals = {k: v for k, v in beside.items() if not (k == "frozen" and chosen.head is not None)}
     paired = {k: material.headline.difference(whole, v) for k, v in rivals.items()}
-    paired = {k: widened(score) if others else score for k, score in paired.items()}
+    if others:
+        paired = {k: widened(score, least=-math.inf) for k, score in paired.items()}
     material.forget_base()
     with folder.fresh("model") as fresh:
         write_model(fresh, material, chosen, made.calibration)

@@ -7,6 +7,7 @@ judged is the way of fitting; the model that is kept is the first one.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -59,8 +60,8 @@ class Rotation:
 def rotations(material: Material) -> list[Rotation]:
     """Return the fits whose test parts are, together, all rows but the test rows of ``material``.
 
-    Call it when the controls have run and before candidates are fitted: the base is used and left
-    as a solver may have changed its head.
+    Call it when the controls have run and before candidates are fitted. The base is loaded again
+    after it, since a solver may have given it another head.
 
     Raises
     ------
@@ -72,7 +73,9 @@ def rotations(material: Material) -> list[Rotation]:
         return []
     seed, places = material.plan.seed, material.places
     parts = [places] if count == 2 else folds(material.data, count - 1, seed, places)
-    return [_fitted(material, held, number) for number, held in enumerate(parts, 2)]
+    found = [_fitted(material, held, number) for number, held in enumerate(parts, 2)]
+    material.forget_base()
+    return found
 
 
 def _fitted(material: Material, held: Sequence[int], number: int) -> Rotation:
@@ -125,8 +128,13 @@ def everything(
     }
 
 
-def widened(score: Score) -> Score:
+def widened(score: Score, least: float = 0.0) -> Score:
     """Return a score on the rows of several fits, its interval as wide as what they share asks.
+
+    Parameters
+    ----------
+    least
+        The least that it can be: 0, or -1 for the difference of two shares.
 
     Examples
     --------
@@ -134,8 +142,9 @@ def widened(score: Score) -> Score:
     >>> round(found.low, 3), round(found.high, 3)
     (0.78, 0.96)
     """
+    most = 1.0 if score.unit == "share" else math.inf
     low, high = (score.value + SHARED * (bound - score.value) for bound in (score.low, score.high))
-    return replace(score, low=low, high=high)
+    return replace(score, low=max(low, least), high=min(high, most))
 
 
 def told_of(rows: int, chosen: str, others: Sequence[Rotation]) -> dict[str, Any] | None:
