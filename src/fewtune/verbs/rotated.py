@@ -134,7 +134,7 @@ def widened(score: Score, least: float = 0.0) -> Score:
     Parameters
     ----------
     least
-        The least that it can be: 0, or -1 for the difference of two shares.
+        The least that it can be: 0, or minus infinity for a difference.
 
     Examples
     --------
