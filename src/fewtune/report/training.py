@@ -125,10 +125,11 @@ def _whole(run: RunContents, stage: str) -> str:
 def _crossfitted(run: RunContents, name: str, stages: list[str]) -> Training:
     """Return a cross-fit as one training: losses are means over its folds."""
     parts = [_training(run, stage) for stage in stages]
-    told = [e for e in run.kind("crossfit") if e.stage == name]
+    # A resumed run tells them twice.
+    told = {e.update: e for e in run.kind("crossfit") if e.stage == name}
     is_chosen = name == _chosen_stage(run)
     best = as_number(run.chosen().get("updates")) if is_chosen else None
-    together = _series(told, "value")
+    together = _series(told.values(), "value")
     by_loss = all(part.judged_by_loss for part in parts)
     return Training(
         stage=name,
