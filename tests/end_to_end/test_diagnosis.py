@@ -264,7 +264,8 @@ class TestBadInput:
         solved = api.fit(
             data, str(causal_lm), output=tmp_path / "first",
             settings={**FAST, "training.updates": 150, "training.learning_rate": 0.02,
-                      "regularizers": [], "select.dial": [1.0]},
+                      "regularizers": [], "select.dial": [1.0], "select.refit": False,
+                      "controls": ["base"]},
         )  # fmt: skip
         run, names = fitted(data, solved.path / "model", **{"regularizers": []})
         assert names == ["already_solved"]
