@@ -117,11 +117,11 @@ class TestFlips:
 
     def test_two_guessers_flip_nothing_beyond_chance(self):
         draw = np.random.default_rng(0)
-        truth, one, two = (draw.integers(2, size=5_000) for _ in range(3))
+        truth, one, two = (draw.integers(2, size=2_000) for _ in range(3))
         before, after = (classified(truth, p, classes=2, sure=0.9) for p in (one, two))
         scores = score_all(Evidence("text_classification", after, earlier=before), ["flips"])
-        assert scores["flips_plain"].value == pytest.approx(0.25, abs=0.02)
-        assert scores["flips"].value == pytest.approx(0, abs=0.02)
+        assert scores["flips_plain"].value == pytest.approx(0.25, abs=0.03)
+        assert scores["flips"].value == pytest.approx(0, abs=0.03)
 
     def test_classes_are_known_by_name_and_new_ones_left_out(self):
         """The earlier version knew b and a, in this order; the row of class c is no row of its."""
