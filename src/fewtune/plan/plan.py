@@ -45,12 +45,7 @@ class DataPlan(_Settings):
         0.2, gt=0, lt=0.9, description="share held out where no file is given"
     )
     validation_share: float = Field(0.2, gt=0, lt=0.9, description="share of the rest that chooses")
-    rotations: int = Field(
-        1,
-        ge=1,
-        le=20,
-        description="test parts in turn, a fit for each: all rows judge",
-    )
+    rotations: int = Field(1, ge=1, le=20, description="test parts in turn, a fit for each")
     by_time: bool = Field(False, description="hold out the newest rows instead of any")
 
 

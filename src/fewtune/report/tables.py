@@ -200,11 +200,8 @@ def _facts(run: RunContents) -> list[Text]:
     facts = []
     if chosen.get("method"):
         facts.append(("chosen", _chosen(chosen)))
-    for key, label in (
-        ("rotations", "judged"),
-        ("seeds", "seeds"),
-        ("value_curve", "more"),
-    ):
+    named = {"rotations": "judged", "seeds": "seeds", "value_curve": "more"}
+    for key, label in named.items():
         told = as_mapping(run.scores.get(key)).get("sentence")
         if told:
             facts.append((label, str(told)))
