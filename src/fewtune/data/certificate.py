@@ -178,18 +178,24 @@ def _accuracy(
 def _sentences(
     units: Units, crossing: int, at_random: float, claimed: float | None, given: bool
 ) -> tuple[str, ...]:
-    held = [f"{units.clusters:,} clusters of near-duplicates"]
+    held = [_several(units.clusters, "cluster") + " of near-duplicates"]
     if units.groups:
-        held.append(f"{units.groups:,} groups")
+        held.append(_several(units.groups, "group"))
     sentences = [f"Kept together: {' and '.join(held)}."]
     if crossing and given:
-        sentences.append(f"{crossing:,} pairs of rows cross to the files given for test.")
+        cross = "pair of rows crosses" if crossing == 1 else "pairs of rows cross"
+        sentences.append(f"{crossing:,} {cross} to the files given for test.")
     else:
         sentences.append("No pair of near-duplicates or of one group crosses.")
     if at_random:
-        sentences.append(f"A random split would have let {at_random:,.0f} pairs cross.")
+        sentences.append(f"A random split would have let {_several(at_random, 'pair')} cross.")
     if claimed is not None:
         sentences.append(
             f"A fast probe scores {claimed:+.1f} points of accuracy under a random split."
         )
     return tuple(sentences)
+
+
+def _several(number: float, name: str) -> str:
+    said = f"{number:,.0f}"
+    return f"{said} {name}" if said == "1" else f"{said} {name}s"

@@ -27,9 +27,13 @@ class Counts:
         """Return the counts in words."""
         return (
             f"{self.rows} rows, {self.updates} updates ({self.epochs:.1f} epochs), "
-            f"warm-up {self.warmup_updates}, {self.evaluations} evaluations "
-            f"(every {self.evaluate_every} updates)"
+            f"warm-up {self.warmup_updates}, {self._evaluations()}"
         )
+
+    def _evaluations(self) -> str:
+        if self.evaluations == 1:
+            return "evaluated at its end"
+        return f"{self.evaluations} evaluations (every {self.evaluate_every} updates)"
 
 
 def counts(training: TrainingPlan, rows: int) -> Counts:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fewtune.records import Score
 from fewtune.report import words
 from fewtune.report.folder import RunContents
+from fewtune.report.names import TITLES
 
 __all__ = [
     "Axis",
@@ -29,8 +30,9 @@ GROUPS = {
     "memorization": ("memor", "extract", "canary", "exposure"),
     "robustness": ("robust", "typo", "perturb", "paraphrase", "sharp"),
     "calibration": ("calib", "ece", "conformal", "temperature", "coverage", "brier"),
+    "answers": ("chrf", "ends_by"),
     "diversity": ("distinct", "divers", "repetition"),
-    "generalization gap": ("gap", "train_"),
+    "generalization": ("gap", "train_"),
 }
 """What a boss asks of a tuned model, and the names by which a score is known to answer it."""
 
@@ -253,8 +255,13 @@ def others(run: RunContents) -> list[Measured]:
         for name, score in run.tuned().items()
         if name not in skip
     ]
-    order = [*GROUPS, "other"]
-    return sorted(found, key=lambda m: order.index(m.group))
+    order, named = [*GROUPS, "other"], list(TITLES)
+
+    def place(one: Measured) -> tuple[int, int]:
+        name = one.after.name
+        return order.index(one.group), named.index(name) if name in TITLES else len(named)
+
+    return sorted(found, key=place)
 
 
 def _group(name: str) -> str:
@@ -268,5 +275,6 @@ def _begins(name: str, starts: Iterable[str]) -> bool:
 def unmeasured(run: RunContents) -> list[str]:
     """Return the questions a boss asks that no score of this run answers."""
     answered = {_group(name) for name in run.tuned()}
-    asked = [g for g in GROUPS if g != ("diversity" if run.classifies else "calibration")]
+    others = {"answers", "diversity"} if run.classifies else {"calibration"}
+    asked = [g for g in GROUPS if g not in others]
     return [g for g in asked if g not in answered]

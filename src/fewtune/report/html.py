@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,10 @@ def _cost(run: RunContents) -> dict[str, Any]:
     timed = [(words.title(n), s) for n, s in stages.items() if s is not None]
     memory, parameters = (as_mapping(run.scores.get(k)) for k in ("memory", "parameters"))
     return {
-        "others": comparison.others(run),
+        "others": [
+            (group, list(some))
+            for group, some in groupby(comparison.others(run), key=lambda one: one.group)
+        ],
         "silences": [
             (words.title(name), words.sentence(why))
             for name, why in as_mapping(run.scores.get("silences")).items()

@@ -48,7 +48,7 @@ def guards(
     held: float = 0.0,
     exported: float = 0.0,
 ) -> list[Guard]:
-    """Return the guards that apply, those that hold first.
+    """Return the guards that apply.
 
     A figure is beyond its bound only where its whole interval is: a probe more or less is noise.
 
@@ -93,7 +93,7 @@ def guards(
                 "Report this as a fault of fewtune; do not serve the folder",
             )
         )
-    return sorted(found, key=lambda guard: not guard.holds)
+    return found
 
 
 def one_group(groups: Sequence[int]) -> list[Guard]:
@@ -212,4 +212,6 @@ def _extraction(score: Score) -> Guard:
             f"memorized: {amount}",
             "Drop repeated and secret rows (fewtune check DATA --write --redact), train less",
         )
+    if score.value > 0:
+        return Guard(False, f"not surely memorized: {amount}")
     return Guard(False, f"no sign of memorized rows: {amount}")

@@ -129,12 +129,14 @@ def again(
     updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
     whole = _whole(training, updates)
     candidate = replace(chosen.candidate, training=whole, name=f"{chosen.name}+{name}")
+    named = len(rows) - len(plain)
+    beside = f" and the names of {named} classes" if named else ""
+    every, epochs = "all " if known is None else "", counts(whole, len(rows)).epochs
     material.journal.write(
         "stage",
         name=candidate.name,
-        sentence=f"training {chosen.name} again on {'all ' if known is None else ''}{len(rows)} "
-        f"known rows: {updates} updates ({counts(whole, len(rows)).epochs:.1f} epochs), as much "
-        "as it had learnt where it was best",
+        sentence=f"training {chosen.name} again on {every}{len(plain)} known rows{beside}: "
+        f"{updates} updates ({epochs:.1f} epochs), as much as it had learnt where it was best",
         updates=updates,
     )
     method, model = prepared_model(material, candidate, head)

@@ -30,13 +30,11 @@ NEGLIGIBLE = 0.001
 def decide(
     headline: Score,
     paired: Mapping[str, Score],
-    chosen: str,
-    more_data: bool = True,
     watched: Sequence[Guard] = (),
     faults: Sequence[Guard] = (),
     otherwise: str = "",
 ) -> Verdict:
-    """Return the verdict; of the cures the most promising comes first.
+    """Return the verdict; what holds is told before what is well, the most promising cure first.
 
     A fault of data or settings makes every other figure doubtful, so it is to be mended first; then
     what keeps the model from being better than its controls, since there is nothing to guard in
@@ -48,10 +46,6 @@ def decide(
         The headline measure of the chosen model on the test rows.
     paired
         For each control: chosen minus control on the same rows.
-    chosen
-        Name of the chosen candidate.
-    more_data
-        Whether to suggest more test rows where the interval is too wide to tell.
     watched
         What else must not have broken.
     faults
@@ -59,52 +53,54 @@ def decide(
     otherwise
         What may be done instead of bringing more test rows.
     """
-    sign = 1 if headline.direction == "higher" else -1
-    reasons = [fault.reason for fault in faults]
-    cures = [fault.cure for fault in faults if fault.holds]
-    held = any(fault.holds for fault in faults)
-    for control, difference in paired.items():
-        gained = sign * difference.value
-        low = difference.low if sign > 0 else -difference.high
-        high = difference.high if sign > 0 else -difference.low
-        amount = _amount(headline, gained, low, high, difference.n)
-        name = WORDS.get(control, control)
-        least = 0.0 if control in TUNED else NEGLIGIBLE * abs(headline.value - difference.value)
-        if low > 0 and gained < least:
-            # A model that hardly moved is surely better by nothing.
-            held = True
-            reasons.append(f"better than {name} by next to nothing: {amount}")
-            cures.append("Train longer or at a higher rate: hardly anything was learnt")
-        elif low > 0:
-            reasons.append(f"better than {name}: {amount}")
-        elif control in TUNED and not high < 0:
-            reasons.append(f"not to be told from {name}: {amount}")
-        elif control in TUNED:
-            held = True
-            reasons.append(f"worse than {name}: {amount}")
-            cures.append("Try what it does: no guards, the dial at 1 (--set select.dial=[1.0])")
-        elif gained > 0:
-            held = True
-            reasons.append(f"not surely better than {name}: {amount}")
-            cures.append(_enough(difference, gained, otherwise))
-        else:
-            held = True
-            reasons.append(f"not better than {name}: {amount}")
-            cures.append(
-                f"Use {name} itself, or bring more training rows"
-                if control != "base"
-                else "Do not tune on this data: the base does as well"
-            )
+    findings = list(faults)
+    findings += [_compared(headline, control, d, otherwise) for control, d in paired.items()]
     if not paired:
-        held = True
-        reasons.append("nothing to compare with: no control was run")
-        cures.append("Run with controls")
-    for guard in watched:
-        held = held or guard.holds
-        reasons.append(guard.reason)
-        cures.append(guard.cure if guard.holds else "")
-    unique = tuple(dict.fromkeys(cure for cure in cures if cure))
-    return Verdict("hold" if held else "ship", tuple(reasons), unique if more_data else ())
+        nothing = "nothing to compare with: no control was run"
+        findings.append(Guard(True, nothing, "Run with controls"))
+    findings += watched
+    holding = [found for found in findings if found.holds]
+    reasons = [found.reason for found in (*holding, *(f for f in findings if not f.holds))]
+    cures = tuple(dict.fromkeys(found.cure for found in holding if found.cure))
+    return Verdict("hold" if holding else "ship", tuple(reasons), cures)
+
+
+def _compared(headline: Score, control: str, difference: Score, otherwise: str) -> Guard:
+    """Return what the difference from one control says, and whether it holds the model back."""
+    sign = 1 if headline.direction == "higher" else -1
+    gained = sign * difference.value
+    low = difference.low if sign > 0 else -difference.high
+    high = difference.high if sign > 0 else -difference.low
+    amount = _amount(headline, gained, low, high, difference.n)
+    name = WORDS.get(control, control)
+    least = 0.0 if control in TUNED else NEGLIGIBLE * abs(headline.value - difference.value)
+    if low > 0 and gained < least:
+        # A model that hardly moved is surely better by nothing.
+        return Guard(
+            True,
+            f"better than {name} by next to nothing: {amount}",
+            "Train longer or at a higher rate: hardly anything was learnt",
+        )
+    if low > 0:
+        return Guard(False, f"better than {name}: {amount}")
+    if control in TUNED and not high < 0:
+        return Guard(False, f"not to be told from {name}: {amount}")
+    if control in TUNED:
+        return Guard(
+            True,
+            f"worse than {name}: {amount}",
+            "Try what it does: no guards, the dial at 1 (--set select.dial=[1.0])",
+        )
+    if gained > 0:
+        enough = _enough(difference, gained, otherwise)
+        return Guard(True, f"not surely better than {name}: {amount}", enough)
+    return Guard(
+        True,
+        f"not better than {name}: {amount}",
+        f"Use {name} itself, or bring more training rows"
+        if control != "base"
+        else "Do not tune on this data: the base does as well",
+    )
 
 
 def _amount(headline: Score, gained: float, low: float, high: float, n: int) -> str:

@@ -129,9 +129,7 @@ def conclude(
     headline = scores[material.task.headline]
     faults = [*one_group(whole.groups.tolist()), *faults]
     rows = [*material.test, *(row for one in others for row in one.rows)]
-    verdict = decide(
-        headline, paired, chosen.name, watched=watched, faults=faults, otherwise=_in_turn(material)
-    )
+    verdict = decide(headline, paired, watched=watched, faults=faults, otherwise=_in_turn(material))
     folder.write_lines("predictions.jsonl", _predictions(rows, whole, beside, samples))
     stages.end()
     trainable = sum(p.numel() for p in chosen.model.parameters() if p.requires_grad)

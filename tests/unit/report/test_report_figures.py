@@ -164,7 +164,7 @@ def test_other_scores_are_grouped_by_what_they_ask_and_before_stands_beside_afte
         ("memorization", "extraction_verbatim"), ("calibration", "ece"), ("other", "novel"),
     ]  # fmt: skip
     assert next(m.before.value for m in comparison.others(run) if m.before) == 0.3
-    assert comparison.unmeasured(run) == ["robustness", "generalization gap"]
+    assert comparison.unmeasured(run) == ["robustness", "generalization"]
 
 
 @pytest.mark.parametrize(("value", "says"), [(0.86, "good"), (0.8, "in between"), (0.7, "inv")])

@@ -19,7 +19,7 @@ HEADLINE = score("accuracy", 0.8, 0.7, 0.9, "higher")
 
 
 def verdict(**scores):
-    return decide(HEADLINE, BETTER, "lora", watched=guards(scores, BudgetPlan()))
+    return decide(HEADLINE, BETTER, watched=guards(scores, BudgetPlan()))
 
 
 @pytest.mark.parametrize("name", ["forgetting", "general_loss"])
@@ -74,7 +74,6 @@ def test_faults_come_before_controls_and_controls_before_what_broke():
     found = decide(
         headline,
         paired,
-        "full",
         watched=[Guard(True, "forgot", "hold it")],
         faults=[Guard(True, "leakage", "drop the copies")],
     )
@@ -92,14 +91,18 @@ def test_a_gain_that_is_sure_and_next_to_nothing_is_none(gain, decision):
     # The base is at 1.0, so a thousandth of it is 0.001.
     paired = {"base": Score("loss_per_byte", -gain, -2 * gain, -1e-6, 50, "lower", "nats/byte")}
     headline = Score("loss_per_byte", 1.0 - gain, 0.9, 1.1, 50, "lower", "nats/byte")
-    found = decide(headline, paired, "full")
+    found = decide(headline, paired)
     assert found.decision == decision
     assert ("next to nothing" in found.reasons[0]) == (decision == "hold")
 
 
 def test_extraction_above_the_base_holds():
     assert verdict(memorization=score("memorization", 0.1, 0.02, 0.2)).decision == "hold"
-    assert verdict(memorization=score("memorization", 0.1, -0.02, 0.2)).decision == "ship"
+    few = verdict(memorization=score("memorization", 0.1, -0.02, 0.2))
+    assert few.decision == "ship"
+    assert few.reasons[-1].startswith("not surely memorized: +10.0 points")
+    none = verdict(memorization=score("memorization", 0.0, -0.02, 0.02))
+    assert none.reasons[-1].startswith("no sign of memorized rows")
 
 
 def test_fewer_probes_right_hold_where_chance_explains_what_was_lost():
@@ -135,7 +138,7 @@ def test_answers_surely_worse_than_the_bases_hold(low, value, high, holds, words
 
 def test_an_alarm_holds_and_is_said():
     watched = guards({}, BudgetPlan(), alarm="over-memorized: so and so")
-    found = decide(HEADLINE, BETTER, "lora", watched=watched)
+    found = decide(HEADLINE, BETTER, watched=watched)
     assert found.decision == "hold"
     assert "over-memorized: so and so" in found.reasons
 
