@@ -178,10 +178,10 @@ def _accuracy(
 def _sentences(
     units: Units, crossing: int, at_random: float, claimed: float | None, given: bool
 ) -> tuple[str, ...]:
-    held = [_several(units.clusters, "cluster") + " of near-duplicates"]
+    held = [_several(units.clusters, "cluster") + " of near-duplicates"] if units.clusters else []
     if units.groups:
         held.append(_several(units.groups, "group"))
-    sentences = [f"Kept together: {' and '.join(held)}."]
+    sentences = [f"Kept together: {' and '.join(held)}."] if held else []
     if crossing and given:
         cross = "pair of rows crosses" if crossing == 1 else "pairs of rows cross"
         sentences.append(f"{crossing:,} {cross} to the files given for test.")

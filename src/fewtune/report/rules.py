@@ -56,6 +56,9 @@ CONVERGED = 0.1
 LEAST_STEPS = 10
 """Losses of fewer updates show no slope."""
 
+FLAT = 0.001
+"""Share of the training loss below which what it loses an epoch is nothing, however sure."""
+
 
 def _convergence(run: RunContents) -> tuple[Rule, Score] | None:
     """Return the change of the training loss in the last epoch before what was kept.
@@ -79,7 +82,9 @@ def _convergence(run: RunContents) -> tuple[Rule, Score] | None:
     value, half = slope * chosen.per_epoch, Z95 * error * chosen.per_epoch
     score = Score("loss_change", value, value - half, value + half, len(steps), "lower", "nats")
     ours = f"the slope over {len(steps)} updates cannot be told from its noise"
-    if score.high < 0:
+    if score.high < 0 and -value < FLAT * losses.mean():
+        ours = "flat: what it still loses is nothing beside the loss itself"
+    elif score.high < 0:
         ours = "still surely falling: more updates might have helped"
     elif score.low > 0:
         ours = "surely rising"

@@ -25,6 +25,7 @@ __all__ = [
 
 STAGE_MARKS = {
     "+all": "on all known rows",
+    "+seed": "seed {}",
     "~": "short trial of {} updates",
     "#": "fold {}",
 }
@@ -43,8 +44,8 @@ def title(name: str) -> str:
     ('Always the most frequent class', 'Token mask 20', 'LoRA at 5e-05')
     >>> title("full+all"), title("lora@5e-05~40")
     ('Full fine-tuning, on all known rows', 'LoRA at 5e-05, short trial of 40 updates')
-    >>> title("lora#2"), title("full+kl_to_base")
-    ('LoRA, fold 2', 'Full fine-tuning + KL to the base')
+    >>> title("lora#2"), title("lora+seed1"), title("full+kl_to_base")
+    ('LoRA, fold 2', 'LoRA, seed 1', 'Full fine-tuning + KL to the base')
     >>> title("full+kl_to_base(weight=8.0)")
     'Full fine-tuning + KL to the base, weight 8.0'
     """

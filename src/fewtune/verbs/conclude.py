@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fewtune.diagnoses.base import Case, told
+from fewtune.diagnoses.base import Case
 from fewtune.environment import give_back_memory
 from fewtune.measures.base import Evidence, score_all, silences
-from fewtune.measures.over_memorization import alarm
 from fewtune.methods.base import METHODS
 from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
-from fewtune.select.candidates import held_by
 from fewtune.select.choice import choose
 from fewtune.select.contest import contest
 from fewtune.select.counter import counter_trial
-from fewtune.select.guards import Guard, guards, one_group
 from fewtune.select.material import Material
 from fewtune.select.refit import finish
 from fewtune.select.seeds import spread
 from fewtune.select.trials import Trial
-from fewtune.select.verdict import decide
 from fewtune.select.worth import worth
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.base import Row
 from fewtune.tasks.outcomes import Outcomes
+from fewtune.train.journal import Journal
 from fewtune.verbs import observe
 from fewtune.verbs.calibrated import calibrated
 from fewtune.verbs.checked import tell
-from fewtune.verbs.kept import load_model, write_model
-from fewtune.verbs.rotated import everything, rotations, told_of, widened
+from fewtune.verbs.judge import Judged, decided, judged
+from fewtune.verbs.kept import write_model
+from fewtune.verbs.rotated import rotations, told_of
 
 __all__ = ["conclude"]
 
@@ -53,7 +50,7 @@ def conclude(
     journal, stages = material.journal, _Clock(material)
     stages.begin("controls", "measuring what tuning has to beat")
     with material.pace.part("controls"):
-        judged = controls.run_all(material)
+        against = controls.run_all(material)
     if material.plan.data.rotations > 1:
         stages.begin("rotations", "fitting without other test rows in turn, so that all rows judge")
     with material.pace.part("rotations"):
@@ -62,6 +59,71 @@ def conclude(
     trials = contest(material)
     stages.begin("measure", "measuring the chosen model on the test rows")
     chosen, reason = choose(material, trials)
+    _tell_choice(journal, trials, chosen, reason)
+    counter = counter_trial(material, trials, _rates(material, parameters))
+    _let_go(material, trials, chosen)
+    parts = observe.gap(material, chosen)
+    with material.pace.part("measure"):
+        made = calibrated(material, chosen, finish(material, chosen))
+    seeds, curve = spread(material, chosen, made.test), worth(material, chosen)
+    material.forget_shared()
+    if not material.accelerator.is_main_process:
+        # What is left is measured and written once. Nothing below trains: processes part here.
+        return
+    samples = observe.samples(material, chosen)
+    diagnosis = tell(
+        replace(
+            case,
+            trials=trials,
+            counter=counter,
+            outcomes=made.test,
+            controls=against,
+            ended=[bool(answer["ended"]) for answer in samples.values()],
+        ),
+        journal,
+    )
+    del trials
+    stages.begin("observe", "looking for what else has changed")
+    evidence = observe.of_run(material, chosen, made, parts, against, samples)
+    found = judged(material, chosen, evidence, against, others)
+    material.forget_base()
+    with folder.fresh("model") as fresh:
+        write_model(fresh, material, chosen, made.calibration)
+    verdict = decided(material, folder.path, chosen, evidence, found, diagnosis)
+    rows = [*material.test, *(row for one in others for row in one.rows)]
+    folder.write_lines("predictions.jsonl", _predictions(rows, found, samples))
+    stages.end()
+    folder.write_json(
+        "scores.json",
+        {
+            "task": material.task.name,
+            "headline": material.task.headline,
+            "verdict": verdict.as_json(),
+            "diagnosis": [fault.as_json() for fault in diagnosis],
+            "scores": _json(found.scores),
+            "silences": silences(evidence),
+            "controls": {
+                name: _json(score_all(_alone(material, name, outcomes)))
+                for name, outcomes in found.controls.items()
+            },
+            "paired": _json(found.paired),
+            "chosen": _chosen(material, chosen, reason),
+            "rotations": told_of(len(made.test), chosen.name, others),
+            "seeds": seeds.as_json() if seeds else None,
+            "value_curve": curve.as_json() if curve else None,
+            "seconds": round(journal.seconds, 2),
+            "time": material.pace.as_json(),
+            "stages": stages.seconds,
+            "memory": memory(),
+            "parameters": {"total": parameters, "trainable": _trainable(chosen)},
+        },
+    )
+    html.write(folder.path)
+    card.write(folder.path)
+    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
+
+
+def _tell_choice(journal: Journal, trials: Sequence[Trial], chosen: Trial, reason: str) -> None:
     journal.write(
         "choice",
         what="method",
@@ -79,97 +141,27 @@ def conclude(
             for trial in trials
         ],
     )
-    counter = counter_trial(material, trials, _rates(material, parameters))
-    _let_go(material, trials, chosen)
-    parts = observe.gap(material, chosen)
-    with material.pace.part("measure"):
-        made = calibrated(material, chosen, finish(material, chosen))
-    outcomes = made.test
-    seeds, curve = spread(material, chosen, outcomes), worth(material, chosen)
-    material.forget_shared()
-    if not material.accelerator.is_main_process:
-        # What is left is measured and written once. Nothing below trains: processes part here.
-        return
-    samples = observe.samples(material, chosen)
-    diagnosis = tell(
-        replace(
-            case,
-            trials=trials,
-            counter=counter,
-            outcomes=outcomes,
-            controls=judged,
-            ended=[bool(answer["ended"]) for answer in samples.values()],
-        ),
-        journal,
-    )
-    del trials
-    stages.begin("observe", "looking for what else has changed")
-    evidence = observe.of_run(material, chosen, made, parts, judged, samples)
-    whole, beside = everything(outcomes, judged, others)
-    scores = score_all(evidence)
-    if others:
-        # What needs the rows alone is read on all of them; the rest is of the model that is kept.
-        again = score_all(Evidence(evidence.task, whole, base=beside.get("base")))
-        scores |= {name: widened(score) for name, score in again.items()}
-    rivals = {k: v for k, v in beside.items() if not (k == "frozen" and chosen.head is not None)}
-    paired = {k: material.headline.difference(whole, v) for k, v in rivals.items()}
-    if others:
-        paired = {k: widened(score, least=-math.inf) for k, score in paired.items()}
-    material.forget_base()
-    with folder.fresh("model") as fresh:
-        write_model(fresh, material, chosen, made.calibration)
-    faults = [Guard(True, *told(found)) for found in diagnosis if found.holds]
-    watched = guards(
-        scores,
-        material.plan.budget,
-        alarm=alarm(evidence, scores),
-        held=held_by(chosen.candidate.regularizers),
-        exported=_export_error(material, folder, outcomes),
-    )
-    headline = scores[material.task.headline]
-    faults = [*one_group(whole.groups.tolist()), *faults]
-    rows = [*material.test, *(row for one in others for row in one.rows)]
-    verdict = decide(headline, paired, watched=watched, faults=faults, otherwise=_in_turn(material))
-    folder.write_lines("predictions.jsonl", _predictions(rows, whole, beside, samples))
-    stages.end()
-    trainable = sum(p.numel() for p in chosen.model.parameters() if p.requires_grad)
+
+
+def _chosen(material: Material, chosen: Trial, reason: str) -> dict[str, Any]:
+    """Return what ``scores.json`` keeps of the choice."""
+    added = material.plan.augmentations if chosen.candidate.varied else []
+    return {
+        "method": chosen.method.name,
+        "learning_rate": chosen.learning_rate or None,
+        "regularizers": [part.name for part in chosen.candidate.regularizers],
+        "augmentations": [part.name for part in added],
+        "alpha": chosen.alpha,
+        "updates": chosen.updates,
+        "reason": reason,
+    }
+
+
+def _trainable(chosen: Trial) -> int:
+    """Return how many parameters the choice trained; of a solved head those of the head."""
     if chosen.head is not None:
-        trainable = chosen.head.weight.size + chosen.head.bias.size
-    folder.write_json(
-        "scores.json",
-        {
-            "task": material.task.name,
-            "headline": material.task.headline,
-            "verdict": verdict.as_json(),
-            "diagnosis": [found.as_json() for found in diagnosis],
-            "scores": _json(scores),
-            "silences": silences(evidence),
-            "controls": {k: _json(score_all(_alone(material, k, v))) for k, v in beside.items()},
-            "paired": _json(paired),
-            "chosen": {
-                "method": chosen.method.name,
-                "learning_rate": chosen.learning_rate or None,
-                "regularizers": [part.name for part in chosen.candidate.regularizers],
-                "augmentations": [part.name for part in material.plan.augmentations]
-                if chosen.candidate.varied
-                else [],
-                "alpha": chosen.alpha,
-                "updates": chosen.updates,
-                "reason": reason,
-            },
-            "rotations": told_of(len(outcomes), chosen.name, others),
-            "seeds": seeds.as_json() if seeds else None,
-            "value_curve": curve.as_json() if curve else None,
-            "seconds": round(journal.seconds, 2),
-            "time": material.pace.as_json(),
-            "stages": stages.seconds,
-            "memory": memory(),
-            "parameters": {"total": parameters, "trainable": trainable},
-        },
-    )
-    html.write(folder.path)
-    card.write(folder.path)
-    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
+        return int(chosen.head.weight.size + chosen.head.bias.size)
+    return sum(p.numel() for p in chosen.model.parameters() if p.requires_grad)
 
 
 def _rates(material: Material, parameters: int) -> tuple[float, float, float]:
@@ -206,34 +198,8 @@ class _Clock:
             self._open = None
 
 
-def _json(scores: dict[str, Score]) -> dict[str, Any]:
+def _json(scores: Mapping[str, Score]) -> dict[str, Any]:
     return {name: score.as_json() for name, score in scores.items()}
-
-
-def _in_turn(material: Material) -> str:
-    """Return how all rows may judge, where only a part of them does."""
-    if material.plan.data.test or material.plan.data.by_time or material.plan.data.rotations > 1:
-        return ""
-    count = len(material.places) + len(material.tested)
-    return f"--set data.rotations=5 lets all {count} judge, in five fits"
-
-
-READ_AGAIN = 16
-"""Test rows that the written model answers again."""
-
-
-def _export_error(material: Material, folder: RunFolder, measured: Outcomes) -> float:
-    """Return how far the model as written is from the one measured: a share of the mean loss."""
-    give_back_memory()
-    task, model = load_model(folder.path)
-    task.autocast = material.task.autocast
-    count = min(READ_AGAIN, len(material.test))
-    again = task.outcomes(model, task.encode([row.example for row in material.test[:count]]))
-    before = measured.losses[:count]
-    # The mean over rows: half precision moves one row's loss by a percent either way. A loss near
-    # nothing differs by much as a share and by nothing as an answer.
-    size = before.sum() + measured.units[:count].sum()
-    return float(abs(again.losses - before).sum() / size)
 
 
 def _alone(material: Material, name: str, outcomes: Outcomes) -> Evidence:
@@ -242,12 +208,10 @@ def _alone(material: Material, name: str, outcomes: Outcomes) -> Evidence:
 
 
 def _predictions(
-    rows: Sequence[Row],
-    outcomes: Outcomes,
-    judged: dict[str, Outcomes],
-    samples: dict[int, dict[str, Any]],
+    rows: Sequence[Row], found: Judged, samples: dict[int, dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    base = judged.get("base") or judged.get("frozen")
+    outcomes = found.outcomes
+    base = found.controls.get("base") or found.controls.get("frozen")
     records = []
     for place, row in enumerate(rows):
         record: dict[str, Any] = {

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewtune.data import certificate
 from fewtune.data.folds import folds
 from fewtune.data.load import load
 from fewtune.data.split import split
-from fewtune.data.units import link_rows
+from fewtune.data.units import Units, link_rows
 from fewtune.errors import DataError, PlanError
 from fewtune.records import Dataset, Example, Message, Split
 
@@ -371,3 +372,14 @@ def test_images_that_cross_to_a_given_test_are_counted(tmp_path: Path) -> None:
     assert split(data, given_test=other).certificate.crossing == 0
     leaky = Dataset((*other.examples, data[5]), "labelled_image", "two")
     assert split(data, given_test=leaky).certificate.crossing == 4
+
+
+def test_a_certificate_counts_in_words_and_leaves_out_what_there_is_none_of():
+    def told(clusters: int, groups: int, crossing: int) -> tuple[str, ...]:
+        units = Units((), (), (), clusters, groups)
+        return certificate._sentences(units, crossing, 1.0, None, given=True)
+
+    assert told(1, 2, 1)[0] == "Kept together: 1 cluster of near-duplicates and 2 groups."
+    assert told(1, 2, 1)[1] == "1 pair of rows crosses to the files given for test."
+    assert told(0, 0, 2)[0] == "2 pairs of rows cross to the files given for test."
+    assert told(0, 0, 2)[1] == "A random split would have let 1 pair cross."

@@ -195,6 +195,9 @@ def test_the_rule_of_thumb_for_a_loss_that_no_longer_changes():
     # Deviations −4.5 … 4.5 times 0.1, −0.1, then −0.1, 0.1, 0.1, −0.1 twice: −0.1 over 82.5.
     assert score.value == pytest.approx(4 * -0.1 / 82.5) and score.low < 0 < score.high
     assert rule.says == "converged" and "cannot be told" in rule.ours
+    # 0.0004 in an epoch, of a loss of three: sure, and nothing.
+    ((rule, score),) = rules.beside_rules(trained_with([3 - 0.0001 * at for at in range(20)]))
+    assert score.high < 0 and rule.ours.startswith("flat")
     assert rules.beside_rules(trained_with([1.0] * 9)) == []
     assert rules.beside_rules(trained_with([1.0] * 20, per_epoch=0)) == []
 
