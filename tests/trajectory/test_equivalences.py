@@ -296,6 +296,31 @@ def test_the_best_weights_are_in_the_model_afterwards(tmp_path):
     assert not model.training
 
 
+@pytest.mark.parametrize(("share", "first"), [(0.5, 4), (0.34, 5), (1.0, 1), (0.0, 6)])
+def test_where_nothing_is_evaluated_the_mean_of_the_last_weights_is_kept(tmp_path, share, first):
+    """Of six updates the last half are the fourth to the sixth; none: the sixth alone."""
+    task = TwoParameterTask()
+    rows = task.rows(*POINTS)
+    run = training(
+        task, TwoParameters(0.3, -0.2), rows, tmp_path, batch_size=2, updates=6, learning_rate=0.1,
+        evaluate=None, averaged=share,
+    )  # fmt: skip
+    train(run)
+    after = [reference(rows, n, run.plan, run.counts, 2, seed=0)[0] for n in range(first, 7)]
+    assert run.model.w.tolist() == pytest.approx((sum(after) / len(after)).tolist(), rel=1e-4)
+
+
+def test_validation_rows_choose_whatever_is_averaged(tmp_path):
+    task = TwoParameterTask()
+    runs = [
+        training(task, TwoParameters(), task.rows(*POINTS), tmp_path / str(share), averaged=share)
+        for share in (0.0, 1.0)
+    ]
+    for run in runs:
+        train(run)
+    assert torch.equal(runs[0].model.w, runs[1].model.w)
+
+
 def test_a_better_headline_counts_only_while_the_loss_is_near_its_minimum(tmp_path):
     """0.9 at loss 0.62 is over 1.2 × 0.5: over-memorised; 0.85 at 0.58 is within."""
     task = TwoParameterTask()

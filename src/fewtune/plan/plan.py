@@ -78,6 +78,13 @@ class TrainingPlan(_Settings):
     weight_decay: float = Field(0.0, ge=0, description="decay of matrices towards zero (AdamW)")
     clip: float = Field(1.0, ge=0, description="largest gradient norm; 0 for no bound")
     evaluations: int = Field(10, ge=1, description="evaluations on the validation rows")
+    averaged: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the last updates of which the mean weights are kept, where all rows "
+        "train and none choose (the refit); 0: the last weights",
+    )
     head_first: bool | None = Field(
         None,
         description="classification: a solver fits the head before the rest trains with it "

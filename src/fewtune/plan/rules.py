@@ -7,10 +7,7 @@ import math
 from fewtune.environment import device_name
 from fewtune.errors import DataError
 from fewtune.methods.base import METHODS
-from fewtune.plan.compared import (
-    CONTRASTIVE_DIAL,
-    compared_training,
-)
+from fewtune.plan.compared import CONTRASTIVE_DIAL, compared_training
 from fewtune.plan.plan import Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
 from fewtune.records import Dataset, Shape
 from fewtune.tasks.base import TASKS
@@ -37,19 +34,21 @@ LEAST_UPDATES = 100
 (2006.05987)."""
 
 HOLD = {"samples": 192, "weight": 1.0}
-"""How a language model is held to its base: 64 samples at each of three temperatures. Hot samples
-reach what the base would seldom write, and take most of what plain ones leave off what is forgotten
-(benchmarks/LOG.md)."""
+"""How a language model is held to its base: 64 samples at each of three temperatures. Hot ones
+reach what it would seldom write, and most of what plain ones leave (benchmarks/LOG.md)."""
 
 OTHER_HOLDS = (0.25, 4.0)
-"""Weights that short trials try beside it: what a model forgets little by wants less, other data
-more."""
+"""Weights that short trials try beside it, where less is forgotten, or more."""
 
 CACHED_TOKENS = 1024
 """Tokens computed at once on a processor; half as many took a tenth longer (34M Llama shape)."""
 
 LEAST_TO_CUT = 5_000_000
 """Parameters below which a pass costs more to begin than to compute."""
+
+AVERAGED = 0.7
+"""Share of the last updates of a language model's refit whose mean weights are kept: on
+development draws 2 to 15% better than the last weights (benchmarks/LOG.md)."""
 
 GENERATION_DIAL = (0.25, 0.5, 0.7, 0.85, 1.0)
 
@@ -285,10 +284,17 @@ def _training(
         f"{effort} at most {most}; monitors stop earlier"
     )
     reasons["training.batch_size"] = "small batches generalise better on little data"
-    if not classification or METHODS.load(method).solves & {task}:
-        return TrainingPlan(learning_rate=rate, updates=updates, batch_size=size)
-    reasons["training.head_first"] = (
-        "a solver fits the head first: beside a head that knows nothing the rest would move for "
-        "nothing (2202.10054)"
-    )
-    return TrainingPlan(learning_rate=rate, updates=updates, batch_size=size, head_first=True)
+    training = TrainingPlan(learning_rate=rate, updates=updates, batch_size=size)
+    if not classification:
+        training.averaged = AVERAGED
+        reasons["training.averaged"] = (
+            "few rows are soon learnt by heart: the mean of the last weights generalises better "
+            "than the last alone"
+        )
+    elif not METHODS.load(method).solves & {task}:
+        training.head_first = True
+        reasons["training.head_first"] = (
+            "a solver fits the head first: beside a head that knows nothing the rest would move "
+            "for nothing (2202.10054)"
+        )
+    return training

@@ -114,7 +114,7 @@ def _vanilla(material: Material) -> nn.Module:
     training = rung_training(plan, part.name)
     each = math.ceil(len(material.known) / min(training.batch_size, len(material.known)))
     changes = {"updates": EPOCHS * each, "evaluations": 1, "warmup": 0.0, "schedule": "linear"}
-    training = training.model_copy(update={**changes, "head_first": False})
+    training = training.model_copy(update={**changes, "averaged": 0.0, "head_first": False})
     candidate = Candidate("vanilla", part, training)
     method, model = prepared_model(material, candidate, None)
     run = training_of(material, candidate, method, model, material.known)

@@ -19,6 +19,7 @@ from fewtune.errors import PlanError, TrainingStopped
 from fewtune.methods.base import trained_state
 from fewtune.regularizers.base import Regularizer
 from fewtune.train.agreement import anywhere, first_says
+from fewtune.train.averages import average
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.interrupts import interrupts
 from fewtune.train.monitors.base import Advice, Evaluation, Monitor
@@ -68,6 +69,7 @@ def train(run: Training) -> Training:
                 for regularizer in run.regularizers:
                     regularizer.round(run)
             step = update(run, owner, order.rows(run.update))
+            average(run)
             end = _act(run, [(m, m.after_step(run, step)) for m in run.monitors])
             planned = run.update % run.counts.evaluate_every == 0 or run.update == run.last
             # What was learned since the last evaluation is judged too before training stops.
@@ -87,8 +89,9 @@ def train(run: Training) -> Training:
     for regularizer in run.regularizers:
         regularizer.finish(run)
     if run.evaluate is None:
-        # Without validation rows there is no best but the last; what was to be rolled back is not.
-        run.best = run.start if end == "roll back" else run.weights()
+        # Without validation rows the last weights are kept, or the mean of the last ones; what was
+        # to be rolled back is not.
+        run.best = run.start if end == "roll back" else run.best or run.weights()
     restore_weights(run.model, run.best)
     run.model.eval()
     # It keeps all that it has ever prepared: the optimizer's state of every candidate.

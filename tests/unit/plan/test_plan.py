@@ -172,6 +172,7 @@ ELSEWHERE = {
     "data.validation_share": "test_keys_of_data",
     "data.by_time": "test_keys_of_data",
     "data.rotations": "end_to_end/test_rotations",
+    "training.averaged": "trajectory: where nothing is evaluated the mean of the last is kept",
     "task.name": "end_to_end/test_bad_input: a task for other rows",
     "task.keep_classes": "unit/tasks/test_kept_classes",
     "task.old_rows": "unit/tasks/test_kept_classes",

@@ -114,6 +114,18 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(generation, tmp_path, 
     assert torch.equal(resumed, whole)
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_mean_of_weights_goes_on_where_it_was_cut(generation, tmp_path, method):
+    task, rows = generation
+    settings = {"method": method, "evaluate": None, "averaged": 1.0, "checkpoint_seconds": 0}
+    whole = weights(task, rows, tmp_path / "whole", [], **settings)
+    last = weights(task, rows, tmp_path / "last", [], **(settings | {"averaged": 0.0}))
+    assert not torch.equal(whole, last)
+    with pytest.raises(Killed):
+        weights(task, rows, tmp_path / "cut", [], monitors=[KillAt(4)], **settings)
+    assert torch.equal(weights(task, rows, tmp_path / "cut", [], **settings), whole)
+
+
 @pytest.mark.parametrize("name", ["ewc", "half", "sam", "l1", "l2_to_base", "kl_to_base"])
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_classifiers_are_protected_too(classification, tmp_path, name, method):
