@@ -144,6 +144,7 @@ def _candidate(material: Material, plan: Plan, one: Configuration) -> Candidate:
         update={"learning_rate": min(1.0, usual * one.factor), "updates": one.updates}
     )
     training.evaluations = 1
+    training.averaged = 0.0
     training.checkpoint_seconds = 10_000
     guards = tuple(Part(name=name, options=options) for name, options in one.regularizers)
     part = Part(name=one.method, options=one.options)

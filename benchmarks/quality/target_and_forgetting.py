@@ -26,7 +26,10 @@ Rows = list[dict[str, Any]]
 RESULTS = Path(__file__).parent / "results" / "target_and_forgetting"
 TEST_ROWS = 300
 CONTENDERS = {
-    "plain": ("--set", "regularizers=[]", "--set", "select.dial=[1.0]"),
+    "plain": (
+        *("--set", "regularizers=[]", "--set", "select.dial=[1.0]"),
+        *("--set", "training.averaged=0"),
+    ),
     "quick": (),
     "normal": ("--effort", "normal"),
     "masked": (
