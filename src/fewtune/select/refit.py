@@ -121,13 +121,17 @@ def again(
     training = chosen.candidate.training
     # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
     grown = len(plain) / max(1, _trained_rows(material, chosen) + len(more))
-    if chosen.updates < training.updates:
+    turned = chosen.updates < training.updates
+    if turned:
         # It turned worse before its end: more rows are no reason to go further from the base.
         grown = min(grown, 1.0)
     # Compared rows are many pairs however few they are: their updates do not count epochs.
     grown = 1.0 if chosen.method.compares else grown
     updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
     whole = _whole(training, updates)
+    if not turned:
+        # It was learning still: a mean over what it was before would be a step back.
+        whole.averaged = 0.0
     candidate = replace(chosen.candidate, training=whole, name=f"{chosen.name}+{name}")
     named = len(rows) - len(plain)
     beside = f" and the names of {named} classes" if named else ""

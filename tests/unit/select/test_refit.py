@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from fewtune.plan.plan import TrainingPlan
@@ -40,16 +42,24 @@ def test_one_that_was_best_in_its_warm_up_leaves_it_all_the_same():
     assert settled(training, rows=40, stop=1) == 1
 
 
+STOPPED = {
+    "training.updates": 30,
+    "training.evaluations": 10,
+    "monitors": [{"name": f"{__name__}:HalfWay"}],
+    "regularizers": [],
+    "select.dial": [1.0],
+}
+WHOLE = {
+    "training.updates": 8,
+    "training.evaluations": 4,
+    "training.learning_rate": 1e-3,
+    "regularizers": [],
+    "select.dial": [1.0],
+}
+
+
 def test_the_rate_of_the_refit_falls_to_nothing(fit_prompts):
-    run, events = fit_prompts(
-        {
-            "training.updates": 30,
-            "training.evaluations": 10,
-            "monitors": [{"name": f"{__name__}:HalfWay"}],
-            "regularizers": [],
-            "select.dial": [1.0],
-        }
-    )
+    run, events = fit_prompts(STOPPED)
     steps = [event for event in events if event["kind"] == "step"]
     rates = [e["values"]["rate"] for e in steps if e["stage"].endswith("+all")]
     # Half a schedule has as much rate as seven to eight tenths of a whole one. 32 of 40 rows
@@ -61,16 +71,20 @@ def test_the_rate_of_the_refit_falls_to_nothing(fit_prompts):
 
 
 def test_one_that_was_best_at_its_end_has_as_many_epochs_of_more_rows(fit_prompts):
-    run, events = fit_prompts(
-        {
-            "training.updates": 8,
-            "training.evaluations": 4,
-            "training.learning_rate": 1e-3,
-            "regularizers": [],
-            "select.dial": [1.0],
-        }
-    )
+    run, events = fit_prompts(WHOLE)
     assert run.chosen["updates"] == 8, "at so low a rate every update helps"
     # 32 rows trained, all 40 do now: 8 * 40 / 32.
     steps = [e for e in events if e["kind"] == "step" and e["stage"].endswith("+all")]
     assert len(steps) == 10
+
+
+@pytest.mark.parametrize(("settings", "differs"), [(STOPPED, True), (WHOLE, False)])
+def test_the_mean_of_the_last_weights_is_kept_where_it_was_best_before_its_end(
+    fit_prompts, settings, differs
+):
+    losses = []
+    for share in (0.0, 0.7):
+        run, _ = fit_prompts({**settings, "training.averaged": share})
+        losses.append(run.scores["loss_per_byte"].value)
+        shutil.rmtree(run.path)
+    assert (losses[0] != losses[1]) == differs
