@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from fewtune.report import comparison, plots, rows, rules, training, words
+from fewtune.report import comparison, pictures, plots, rows, rules, training, words
 from fewtune.report.atomic import write_atomically
 from fewtune.report.choices import choices
 from fewtune.report.folder import RunContents, as_mapping, as_number, read
@@ -204,6 +204,7 @@ def _rows(run: RunContents) -> dict[str, Any]:
     generated = [] if run.classifies else rows.samples(run)
     classes = rows.class_figures(run) if run.classifies else []
     return {
+        "picture": pictures.picture,
         "worst": rows.worst(run),
         "confusions": rows.confusions(run) if run.classifies else [],
         "classes": classes,

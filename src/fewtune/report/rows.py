@@ -23,12 +23,18 @@ __all__ = [
     "worst",
 ]
 
+IMAGES = "labelled_image"
+"""The shape of data whose inputs are files."""
+
 Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class Row:
-    """One test row as the report shows it; numbers are ``None`` where unknown."""
+    """One test row as the report shows it; numbers are ``None`` where unknown.
+
+    ``file`` is where its image lies, and empty for a text.
+    """
 
     source: str
     input: str
@@ -40,6 +46,7 @@ class Row:
     base_loss: float | None
     correct: bool | None
     ended: bool | None
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Confusion:
     count: int
     of: int
     instance: str
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ def _row(record: Mapping[str, Any], shape: object = "") -> Row:
         base_loss=loss("base_loss"),
         correct=told if isinstance(told, bool) else None,
         ended=ended if isinstance(ended, bool) else None,
+        file=str(record.get("input") or "") if shape == IMAGES else "",
     )
 
 
@@ -158,7 +167,14 @@ def confusions(run: RunContents, limit: int = 10) -> list[Confusion]:
     if ordered and len(ordered[0][1]) > 1:
         ordered = [item for item in ordered if len(item[1]) > 1]
     return [
-        Confusion(target, output, len(texts), totals[target], words.clip(texts[0], 140))
+        Confusion(
+            target,
+            output,
+            len(texts),
+            totals[target],
+            words.clip(texts[0], 140),
+            texts[0] if run.data.get("shape") == IMAGES else "",
+        )
         for (target, output), texts in ordered[:limit]
     ]
 

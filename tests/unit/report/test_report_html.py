@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import re
@@ -174,6 +176,28 @@ def test_nothing_is_fetched_from_anywhere(classification, generation):
         # Namespaces are names, not addresses.
         addresses = set(re.findall(r"https?://[^\"' <]+", source))
         assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_wrong_images_are_seen_and_those_that_are_gone_are_named(classification, tmp_path):
+    from PIL import Image
+
+    there, gone = tmp_path / "there.png", tmp_path / "gone.png"
+    Image.new("RGB", (640, 320), (200, 30, 30)).save(there)
+    path = classification / "predictions.jsonl"
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for record, file in zip(records, (there, gone), strict=False):
+        record.update(input=str(file), target="one", output="two", correct=False, probability=0.999)
+    run_folders.write_lines(path, records)
+    change(classification, "data.json", shape="labelled_image")
+    page = page_of(classification)
+    pictures = {a["src"] for tag, a in page.tags if tag == "img"}
+    (address,) = pictures
+    kind, _, held = address.partition(",")
+    assert kind == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(held))) as shown:
+        assert shown.size == (160, 80)
+        assert shown.getpixel((80, 40)) == pytest.approx((200, 30, 30), abs=8)
+    assert str(gone) in page.text("rows")
 
 
 def test_ids_are_unique_and_every_reference_inside_the_page_resolves(classification):
