@@ -29,6 +29,10 @@ from fewtune.train.trunk import cached_trunk
 
 __all__ = ["again", "finish", "settled"]
 
+LEAST_AVERAGED = 40
+"""Updates of a refit below which its last weights are kept: a mean over the last seven tenths was
+worse with 28 and better with 45 (benchmarks/LOG.md)."""
+
 
 def settled(training: TrainingPlan, rows: int, stop: int) -> int:
     """Return the updates of a whole schedule with as much rate in all as one has up to ``stop``.
@@ -129,8 +133,8 @@ def again(
     grown = 1.0 if chosen.method.compares else grown
     updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
     whole = _whole(training, updates)
-    if not turned:
-        # It was learning still: a mean over what it was before would be a step back.
+    if not turned or updates < LEAST_AVERAGED:
+        # It is learning to its end: a mean over what it was before would be a step back.
         whole.averaged = 0.0
     candidate = replace(chosen.candidate, training=whole, name=f"{chosen.name}+{name}")
     named = len(rows) - len(plain)

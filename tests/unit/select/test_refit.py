@@ -78,8 +78,14 @@ def test_one_that_was_best_at_its_end_has_as_many_epochs_of_more_rows(fit_prompt
     assert len(steps) == 10
 
 
-@pytest.mark.parametrize(("settings", "differs"), [(STOPPED, True), (WHOLE, False)])
-def test_the_mean_of_the_last_weights_is_kept_where_it_was_best_before_its_end(
+LONGER = {**STOPPED, "training.updates": 60}
+"""Stopped after thirty updates, so trained again for 45."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "differs"), [(LONGER, True), (STOPPED, False), (WHOLE, False)]
+)
+def test_the_mean_of_the_last_weights_is_kept_after_many_updates_best_before_their_end(
     fit_prompts, settings, differs
 ):
     losses = []
