@@ -82,8 +82,8 @@ class TrainingPlan(_Settings):
         0.0,
         ge=0,
         le=1,
-        description="share of the last updates of a refit of which the mean weights are kept, where "
-        "its trial was best before its end; 0: the last weights",
+        description="share of the last updates of a refit whose mean weights are kept, where its "
+        "trial was best before its end; 0: the last weights",
     )
     head_first: bool | None = Field(
         None,
