@@ -122,30 +122,14 @@ def again(
     names = names_of(task, head)
     plain = [*(material.known[i] for i in some), *more]
     rows = chosen.method.joined(plain, names)
-    training = chosen.candidate.training
-    # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
-    grown = len(plain) / max(1, _trained_rows(material, chosen) + len(more))
-    turned = chosen.updates < training.updates
-    if turned:
-        # It turned worse before its end: more rows are no reason to go further from the base.
-        grown = min(grown, 1.0)
-    # Compared rows are many pairs however few they are: their updates do not count epochs.
-    grown = 1.0 if chosen.method.compares else grown
-    updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
-    whole = _whole(training, updates)
-    if not turned or updates < LEAST_AVERAGED:
-        # It is learning to its end: a mean over what it was before would be a step back.
-        whole.averaged = 0.0
+    whole = _schedule(material, chosen, len(plain), len(more))
     candidate = replace(chosen.candidate, training=whole, name=f"{chosen.name}+{name}")
-    named = len(rows) - len(plain)
-    beside = f" and the names of {named} classes" if named else ""
-    every, epochs = "all " if known is None else "", counts(whole, len(rows)).epochs
     material.journal.write(
         "stage",
         name=candidate.name,
-        sentence=f"training {chosen.name} again on {every}{len(plain)} known rows{beside}: "
-        f"{updates} updates ({epochs:.1f} epochs), as much as it had learnt where it was best",
-        updates=updates,
+        sentence=f"training {chosen.name} again on {'all ' if known is None else ''}"
+        + _told(whole, len(plain), len(rows) - len(plain)),
+        updates=whole.updates,
     )
     method, model = prepared_model(material, candidate, head)
     shared = {"asked": material.train}
@@ -157,6 +141,37 @@ def again(
             restore_weights(model, method.blend(run.start, run.best, chosen.alpha))
         settle(material, method, model, plain, head)
     return method, model
+
+
+def _schedule(material: Material, chosen: Trial, rows: int, more: int) -> TrainingPlan:
+    """Return the schedule on ``rows`` rows, of which ``more`` are variations of others."""
+    training = chosen.candidate.training
+    # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
+    grown = rows / max(1, _trained_rows(material, chosen) + more)
+    turned = chosen.updates < training.updates
+    if turned:
+        # It turned worse before its end: more rows are no reason to go further from the base.
+        grown = min(grown, 1.0)
+    # Compared rows are many pairs however few they are: their updates do not count epochs.
+    grown = 1.0 if chosen.method.compares else grown
+    updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
+    whole = _whole(training, updates)
+    if not turned or updates < LEAST_AVERAGED:
+        # It is learning to its end: a mean over what it was before would be a step back.
+        whole.averaged = 0.0
+    return whole
+
+
+def _told(training: TrainingPlan, rows: int, names: int) -> str:
+    """Return on what and for how long is trained, in words."""
+    beside = f" and the names of {names} classes" if names else ""
+    last = round(training.averaged * training.updates)
+    mean = f"; the mean of its last {last} weights is kept" if last > 1 else ""
+    return (
+        f"{rows} known rows{beside}: {training.updates} updates "
+        f"({counts(training, rows + names).epochs:.1f} epochs), as much as it had learnt where it "
+        f"was best{mean}"
+    )
 
 
 def _trained_rows(material: Material, chosen: Trial) -> int:

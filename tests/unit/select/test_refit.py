@@ -88,9 +88,11 @@ LONGER = {**STOPPED, "training.updates": 60}
 def test_the_mean_of_the_last_weights_is_kept_after_many_updates_best_before_their_end(
     fit_prompts, settings, differs
 ):
-    losses = []
+    losses, said = [], ""
     for share in (0.0, 0.7):
-        run, _ = fit_prompts({**settings, "training.averaged": share})
+        run, events = fit_prompts({**settings, "training.averaged": share})
         losses.append(run.scores["loss_per_byte"].value)
+        said = next(e["values"]["sentence"] for e in events if "again" in str(e["values"]))
         shutil.rmtree(run.path)
     assert (losses[0] != losses[1]) == differs
+    assert ("the mean of its last" in said) == differs
