@@ -48,7 +48,7 @@ LEAST_TO_CUT = 5_000_000
 
 AVERAGED = 0.7
 """Share of the last updates of a language model's refit whose mean weights are kept: on
-development draws 0 to 15% better than the last, mostly 3 to 5 (benchmarks/LOG.md)."""
+development draws up to 15% better than the last weights, mostly 3 to 5 (benchmarks/LOG.md)."""
 
 GENERATION_DIAL = (0.25, 0.5, 0.7, 0.85, 1.0)
 
