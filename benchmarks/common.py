@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,7 @@ import numpy as np
 
 from fewtune.environment import describe
 
-__all__ = ["SHARED", "command", "mean_interval", "read_csv", "save", "shared", "write_csv"]
+__all__ = ["SHARED", "alone", "command", "mean_interval", "read_csv", "save", "shared", "write_csv"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -67,11 +72,25 @@ def mean_interval(values: list[float], seed: int = 0) -> tuple[float, float, flo
 
 
 def save(name: str, results: Any) -> Path:
-    """Keep raw results with the environment they were measured in; return the file."""
+    """Keep raw results with the environment they were measured in; return the file.
+
+    It is replaced in one step: another process may be reading it.
+    """
     room, _, stem = name.rpartition("/")
     path = Path(__file__).parent / room / "results" / f"{stem}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     about = describe(seed=0)
     about.pop("command")
-    path.write_text(json.dumps({"environment": about, "results": results}, indent=1) + "\n")
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps({"environment": about, "results": results}, indent=1) + "\n")
+    os.replace(fresh, path)
     return path
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Let one process at a time read results, add its own and save them."""
+    place = Path(tempfile.gettempdir()) / f"fewtune-benchmark-{name.replace('/', '-')}.lock"
+    with place.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield

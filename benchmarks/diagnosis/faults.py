@@ -16,7 +16,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from benchmarks.common import save
+from benchmarks.common import alone, save
 from benchmarks.diagnosis._clean import clean
 from benchmarks.diagnosis._planted import FAULTS, Fit
 from fewtune.errors import FewtuneError
@@ -125,7 +125,8 @@ def main() -> None:
                 plan = (clean if fault == "clean" else FAULTS[fault])(seed, Path(folder))
                 found = carried_out(plan, seed, Path(folder))
             # Read again: another process may have added runs of its own.
-            save(f"diagnosis/{name}_{fault}", kept(name, fault) | {str(seed): found})
+            with alone(f"{name}_{fault}"):
+                save(f"diagnosis/{name}_{fault}", kept(name, fault) | {str(seed): found})
             _tell(fault, seed, found)
     report({fault: runs for fault in RUNS if (runs := kept(name, fault))})
 
