@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import command, save
+from benchmarks.common import alone, command, save
 from benchmarks.quality._regret_cells import CELLS, Cell, configurations
 from benchmarks.quality._regret_sweep import base_of, sweep, written
 
@@ -134,10 +134,11 @@ def main() -> None:
 
     def keep(name: str, part: str, key: str, value: Any) -> None:
         # Read anew: another process may have added other cells meanwhile.
-        results = json.loads(path.read_text())["results"] if path.exists() else {}
-        cell = results.setdefault(name, {})
-        (cell.setdefault(part, {}) if key else cell).update({key or part: value})
-        save(f"quality/{stem}", results)
+        with alone(stem):
+            results = json.loads(path.read_text())["results"] if path.exists() else {}
+            cell = results.setdefault(name, {})
+            (cell.setdefault(part, {}) if key else cell).update({key or part: value})
+            save(f"quality/{stem}", results)
 
     def there(name: str) -> dict[str, Any]:
         found = json.loads(path.read_text())["results"] if path.exists() else {}
