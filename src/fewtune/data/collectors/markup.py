@@ -37,6 +37,9 @@ BLOCKS = frozenset(
 )
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
+NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that XML cannot hold: the parser reads them and the tree cannot be changed after."""
+
 
 def spaced(text: str) -> str:
     """Return text with every run of white space as one space."""
@@ -118,7 +121,7 @@ def parse_html(text: str, document: Document, notes: list[str]) -> Any:
         remove_comments=True, remove_pis=True, no_network=True, huge_tree=False
     )
     try:
-        tree = lxml_html.document_fromstring(text, parser=parser)
+        tree = lxml_html.document_fromstring(NO_TEXT.sub(" ", text), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError) as error:
         raise DataError(
             "a web page with text", "no element in it", document.name, "Leave the file out"

@@ -74,3 +74,10 @@ def test_any_text_never_crashes_any_collector_of_text(text, name):
             COLLECTORS.load(name)().collect(Document(path, "x.md"), Options())
         except FewtuneError:
             pass
+
+
+def test_a_control_character_in_a_page_is_no_text(tmp_path):
+    page = tmp_path / "faq.html"
+    terms = "<dl><dt>Are you open?</dt><dd>Yes, until six.</dd></dl>\x01<p>More\x0b</p>"
+    page.write_text(f"<html><body>{terms}</body></html>", encoding="utf-8")
+    assert len(collect([str(page)], collector="faq").dataset) == 1
