@@ -79,16 +79,10 @@ class TrainingPlan(_Settings):
     clip: float = Field(1.0, ge=0, description="largest gradient norm; 0 for no bound")
     evaluations: int = Field(10, ge=1, description="evaluations on the validation rows")
     averaged: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="share of the last updates of a refit whose mean weights are kept, where its "
-        "trial was best before its end; 0: the last weights",
+        0.0, ge=0, le=1, description="share of a refit's last updates whose mean weights are kept"
     )
     head_first: bool | None = Field(
-        None,
-        description="classification: a solver fits the head before the rest trains with it "
-        "(LP-FT); empty: yes",
+        None, description="classification: a solver fits the head first (LP-FT); empty: yes"
     )
     precision: Literal["auto", "bf16", "float32"] = Field(
         "auto", description="of the forward pass; weights and optimizer stay float32"

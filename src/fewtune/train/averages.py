@@ -9,12 +9,7 @@ from __future__ import annotations
 
 from fewtune.train.run import Training
 
-__all__ = ["average", "first_averaged"]
-
-
-def first_averaged(run: Training) -> int:
-    """Return the first update whose weights count, from 1; beyond the last where none do."""
-    return run.last - round(run.plan.averaged * run.last) + 1
+__all__ = ["average"]
 
 
 def average(run: Training) -> None:
@@ -22,7 +17,7 @@ def average(run: Training) -> None:
 
     How many weights are in it is a function of the update, so a checkpoint needs to know no more.
     """
-    count = run.update - first_averaged(run) + 1
+    count = run.update - run.last + round(run.plan.averaged * run.last)
     if run.evaluate is not None or count < 1:
         return
     if count == 1:
