@@ -121,7 +121,7 @@ def parse_html(text: str, document: Document, notes: list[str]) -> Any:
         remove_comments=True, remove_pis=True, no_network=True, huge_tree=False
     )
     try:
-        tree = lxml_html.document_fromstring(NO_TEXT.sub(" ", text), parser=parser)
+        tree = lxml_html.document_fromstring(text, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError) as error:
         raise DataError(
             "a web page with text", "no element in it", document.name, "Leave the file out"
@@ -132,6 +132,10 @@ def parse_html(text: str, document: Document, notes: list[str]) -> Any:
             f"Reading stopped at line {fatal[0].line}: {spaced(fatal[0].message)[:100]}; "
             "what follows is left out."
         )
+    for element in tree.iter():
+        # As themselves or as &#1;, which the parser reads alike.
+        element.text = element.text and NO_TEXT.sub(" ", element.text)
+        element.tail = element.tail and NO_TEXT.sub(" ", element.tail)
     return tree
 
 
