@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ STRENGTHS = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0)
 EPOCHS = 20
 BATCH = 16
 ITERATIONS = 5
+DEVICE = os.environ.get("FEWTUNE_DEVICE", "cpu")
 
 Answers = Any
 Texts = list[str]
@@ -35,7 +37,7 @@ def states(model: str, texts: Texts) -> Any:
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model)
-    encoder = AutoModel.from_pretrained(model).eval()
+    encoder = AutoModel.from_pretrained(model).eval().to(DEVICE)
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     found: list[Any] = [None] * len(texts)
     with torch.inference_mode():
@@ -43,12 +45,12 @@ def states(model: str, texts: Texts) -> Any:
             at = order[start : start + 64]
             batch = tokenizer(
                 [texts[i] for i in at], padding=True, truncation=True, return_tensors="pt"
-            )
+            ).to(DEVICE)
             hidden = encoder(**batch).last_hidden_state
             mask = batch["attention_mask"].unsqueeze(-1)
             mean = (hidden * mask).sum(1) / mask.sum(1)
             for place, state in zip(at, torch.nn.functional.normalize(mean), strict=True):
-                found[place] = state.numpy()
+                found[place] = state.cpu().numpy()
     return np.stack(found)
 
 
@@ -117,7 +119,7 @@ def trainer(rate: float) -> Callable[..., Answers]:
                 per_device_train_batch_size=BATCH,
                 per_device_eval_batch_size=64,
                 seed=seed,
-                use_cpu=True,
+                use_cpu=DEVICE == "cpu",
                 report_to="none",
                 save_strategy="no",
             )

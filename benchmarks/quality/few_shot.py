@@ -1,11 +1,13 @@
 """Few-shot text classification beside frozen states + regression, SetFit and the Trainer.
 
     python -m benchmarks.quality.few_shot [--peers PYTHON] [--only NAME,…] [--seeds 0,1,…]
+    python -m benchmarks.quality.few_shot --device cuda [--jobs 8] [--print]
     python -m benchmarks.quality.few_shot --develop "method.name=contrastive select.rungs=[]"
 
 Protocol: PROTOCOL.md. Each fit leaves a file in ``results/few_shot``; what is there is not run
 again, so a run that was cut short goes on. PYTHON is that of an environment with setfit,
-transformers and datasets: without it the peers' fits stay missing, and the table says so.
+transformers and datasets: without it the peers' fits stay missing, and the table says so. With a
+GPU everyone's fits run on it, several at once, and are kept apart (``results/few_shot_cuda``).
 
 ``--develop`` fits with settings of one's own and judges on 2,000 rows of Banking77's train file (or
 on a held-out fifth of the front-desk rows), never on the rows above: settings are chosen with it.
@@ -22,7 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,11 @@ import numpy as np
 
 from benchmarks.common import mean_interval, read_csv, shared, write_csv
 
-RESULTS = Path(__file__).parent / "results" / "few_shot"
+RESULTS = {
+    "cpu": Path(__file__).parent / "results" / "few_shot",
+    "cuda": Path(__file__).parent / "results" / "few_shot_cuda",
+}
+"""Where fits are kept, by the kind of machine."""
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "front_desk"
 CELLS = ("banking77-4", "banking77-8", "banking77-16", "front_desk")
 OURS = ("quick", "normal")
@@ -76,11 +83,17 @@ def development(cell: str, seed: int) -> tuple[Rows, Rows]:
 
 
 def fit(
-    cell: str, seed: int, contender: str, peers: str, settings: Sequence[str] | None = None
+    cell: str,
+    seed: int,
+    contender: str,
+    peers: str,
+    settings: Sequence[str] | None = None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Run one fit in a process of its own; return which test rows were right, and its seconds.
 
-    With ``settings`` it is one of development.
+    With ``settings`` it is one of development. The processor's seconds are right where one fit
+    runs at a time.
     """
     known, asked = data(cell, seed) if settings is None else development(cell, seed)
     with tempfile.TemporaryDirectory() as place:
@@ -97,7 +110,7 @@ def fit(
             script = Path(__file__).with_name("_few_shot_fit.py")
             made = [python, str(script), contender, _model(), str(train), str(test), str(seed)]
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        done = subprocess.run(made, capture_output=True, text=True, env=_alone())
+        done = subprocess.run(made, capture_output=True, text=True, env=_alone(device))
         seconds = time.monotonic() - began
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode not in (0, 1) or not done.stdout:
@@ -127,9 +140,10 @@ def fit(
     }
 
 
-def _alone() -> dict[str, str]:
-    """Return this environment with one thread for everything."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+def _alone(device: str) -> dict[str, str]:
+    """Return this environment with one thread for everything, on a device of this kind."""
+    alone = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "FEWTUNE_DEVICE": device}
+    return {**os.environ, **alone, **({"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {})}
 
 
 def _model() -> str:
@@ -138,14 +152,9 @@ def _model() -> str:
     return resolve("minilm").location
 
 
-def path_of(cell: str, seed: int, contender: str) -> Path:
-    """Return the file of one fit."""
-    return RESULTS / f"{cell}_{seed}_{contender}.json"
-
-
-def table() -> None:
+def table(results: Path) -> None:
     """Print what is there, and what is missing."""
-    seen = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    seen = [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
     found: dict[str, dict[str, dict[int, dict[str, Any]]]] = {}
     for one in seen:
         found.setdefault(one["cell"], {}).setdefault(one["contender"], {})[one["seed"]] = one
@@ -195,6 +204,18 @@ def _against(there: dict[str, dict[int, dict[str, Any]]], ours: str) -> None:
     )
 
 
+def wanted(chosen: argparse.Namespace, results: Path) -> Iterator[tuple[str, int, str, Path]]:
+    """Yield cell, seed, contender and file of every fit that is asked for and not there."""
+    only = chosen.only.split(",") if chosen.only else [*OURS, *FROZEN, "setfit", *TRAINER]
+    for names in (("frozen10", "quick"), ("frozencv", "normal"), ("setfit", *TRAINER)):
+        for seed in map(int, chosen.seeds.split(",")):
+            for cell in chosen.cells.split(","):
+                for name in (name for name in names if name in only):
+                    path = results / f"{cell}_{seed}_{name}.json"
+                    if (name in (*OURS, *FROZEN) or chosen.peers) and not path.exists():
+                        yield cell, seed, name, path
+
+
 def main() -> None:
     """Run what is missing, ours and the cheap first, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -203,34 +224,31 @@ def main() -> None:
     parser.add_argument("--develop", default=None)
     parser.add_argument("--cells", default=",".join(CELLS))
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
+    parser.add_argument("--device", choices=list(RESULTS), default="cpu")
+    parser.add_argument("--jobs", type=int, default=1, help="fits at once")
+    parser.add_argument("--print", action="store_true", help="what is kept, without any fit")
     chosen = parser.parse_args()
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    cells, seeds = chosen.cells.split(","), [int(s) for s in chosen.seeds.split(",")]
+    results = RESULTS[chosen.device]
+    results.mkdir(parents=True, exist_ok=True)
     if chosen.develop is not None:
-        for seed in seeds:
-            for cell in cells:
-                made = fit(cell, seed, OURS[0], "", chosen.develop.split())
+        for seed in map(int, chosen.seeds.split(",")):
+            for cell in chosen.cells.split(","):
+                made = fit(cell, seed, OURS[0], "", chosen.develop.split(), chosen.device)
                 made.pop("right")
                 print(made, flush=True)
         return
-    rounds = [("frozen10", "quick"), ("frozencv", "normal"), ("setfit", *TRAINER)]
-    for names in rounds:
-        for seed in seeds:
-            for cell in cells:
-                for name in names:
-                    if chosen.only and name not in chosen.only.split(","):
-                        continue
-                    if name not in (*OURS, *FROZEN) and not chosen.peers:
-                        continue
-                    path = path_of(cell, seed, name)
-                    if path.exists():
-                        continue
-                    made = fit(cell, seed, name, chosen.peers)
-                    path.write_text(json.dumps(made) + "\n")
-                    long = ("right", "chosen", "stages")
-                    short = {k: v for k, v in made.items() if k not in long}
-                    print(short, flush=True)
-    table()
+
+    def run(cell: str, seed: int, name: str, path: Path) -> None:
+        made = fit(cell, seed, name, chosen.peers, device=chosen.device) | {"jobs": chosen.jobs}
+        path.write_text(json.dumps(made) + "\n")
+        long = ("right", "chosen", "stages")
+        print({k: v for k, v in made.items() if k not in long}, flush=True)
+
+    if not chosen.print:
+        with ThreadPoolExecutor(chosen.jobs) as pool:
+            for done in [pool.submit(run, *one) for one in list(wanted(chosen, results))]:
+                done.result()
+    table(results)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """Target and forgetting side by side: fewtune's default against plain tuning (see PROTOCOL.md).
 
     python -m benchmarks.quality.target_and_forgetting [--only e2e_200] [--seeds 0 1]
-        [--contenders plain quick] [--print]
+        [--contenders plain quick] [--device cuda] [--print]
 
-Every fit is kept in a file of its own, so that two processes may share the work; a fit that is kept
-already is not run again.
+Every fit is kept in a file of its own, so that processes may share the work; a fit that is kept
+already is not run again. Fits on a GPU are kept apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import resource
 import tempfile
@@ -23,7 +24,11 @@ from fewtune.environment import describe
 from fewtune.plan.rules import HOLD
 
 Rows = list[dict[str, Any]]
-RESULTS = Path(__file__).parent / "results" / "target_and_forgetting"
+RESULTS = {
+    "cpu": Path(__file__).parent / "results" / "target_and_forgetting",
+    "cuda": Path(__file__).parent / "results" / "target_and_forgetting_cuda",
+}
+"""Where fits are kept, by the kind of machine."""
 TEST_ROWS = 300
 CONTENDERS = {
     "plain": (
@@ -179,19 +184,19 @@ def report(results: dict[str, Any]) -> None:
     print(f"{passed} of {counted} cells pass")
 
 
-def keep(part: str, results: dict[str, Any]) -> None:
+def keep(path: Path, results: dict[str, Any]) -> None:
     """Write one fit with the environment it was measured in."""
     about = describe(seed=results["seed"])
     about.pop("command")
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"environment": about, "results": results}, indent=1)
-    (RESULTS / f"{part}.json").write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
 
 
-def kept() -> dict[str, Any]:
+def kept(device: str = "cpu") -> dict[str, Any]:
     """Return every fit that was kept, by cell with seed and by contender."""
     found: dict[str, Any] = {}
-    for path in sorted(RESULTS.glob("*.json")):
+    for path in sorted(RESULTS[device].glob("*.json")):
         one = json.loads(path.read_text())["results"]
         found.setdefault(f"{one['cell']} seed {one['seed']}", {})[one["contender"]] = one
     return found
@@ -203,21 +208,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[""], help="cells whose names begin so")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     parser.add_argument("--contenders", nargs="*", default=list(COMPARED), choices=CONTENDERS)
+    parser.add_argument("--device", choices=list(RESULTS), default="cpu")
     parser.add_argument("--print", action="store_true", help="what is kept, without any fit")
     options = parser.parse_args()
+    os.environ["FEWTUNE_DEVICE"] = options.device
     for seed in [] if options.print else options.seeds:
         for cell, (model, draw) in CELLS.items():
             if not cell.startswith(tuple(options.only)):
                 continue
             for name in options.contenders:
                 part = f"{cell.replace('/', '_')}_{seed}_{name}"
-                if (RESULTS / f"{part}.json").exists():
+                path = RESULTS[options.device] / f"{part}.json"
+                if path.exists():
                     continue
                 found = fitted(model, *draw(seed), CONTENDERS[name], seed)
                 about = {"cell": cell, "seed": seed, "contender": name}
-                keep(part, {**about, **found})
+                keep(path, {**about, **found})
                 print(part, f"{found['seconds']:.0f} s", flush=True)
-    report(kept())
+    report(kept(options.device))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""A Llama of 34 million parameters with random weights, and 160 chats of mixed length for it."""
+"""Llamas of 34 and 340 million parameters with random weights, and chats of mixed length."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common import shared
 
-__all__ = ["chats", "llama_34m"]
+__all__ = ["chats", "llama_34m", "llama_340m"]
 
 SHAPE = {
     "hidden_size": 512,
@@ -19,10 +20,27 @@ SHAPE = {
     "max_position_embeddings": 1024,
     "tie_word_embeddings": True,
 }
+LARGER = {
+    **SHAPE,
+    "hidden_size": 1024,
+    "intermediate_size": 2816,
+    "num_hidden_layers": 26,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 16,
+}
 
 
 def llama_34m(folder: Path) -> Path:
     """Write the model, drawn with seed 0, and the built-in model's tokenizer; return ``folder``."""
+    return _written(folder, SHAPE)
+
+
+def llama_340m(folder: Path) -> Path:
+    """Write a model ten times as large; return ``folder``."""
+    return _written(folder, LARGER)
+
+
+def _written(folder: Path, shape: dict[str, Any]) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -32,7 +50,7 @@ def llama_34m(folder: Path) -> Path:
     tokenizer = load_tokenizer(source)
     torch.manual_seed(0)
     ends = {"bos_token_id": 1, "eos_token_id": 5, "pad_token_id": 0}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **SHAPE, **ends))
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **shape, **ends))
     model.save_pretrained(folder)
     for file in Path(source.location).glob("*token*"):
         shutil.copy(file, folder)

@@ -1,9 +1,11 @@
-"""The estimate of a fit's memory beside the measured peak of the process, eight configurations.
+"""The estimate of a fit's memory beside the measured peak, eight configurations and more on a GPU.
 
 Each fit runs in a process of its own; its peak is what the system counts as resident at most
-(``ru_maxrss``), its estimate what it told before it loaded the model.
+(``ru_maxrss``), on a GPU what torch had allocated there at most; its estimate is what it told
+before it loaded the model.
 
     python -m benchmarks.speed.memory [--only NAME ...] [--updates 8] [--threads 1] [--fresh]
+        [--device cuda]
 
 Every configuration is kept as soon as it is measured; a second call measures the rest.
 """
@@ -22,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import read_csv, save, shared, write_csv
-from benchmarks.speed._llama import chats, llama_34m
+from benchmarks.speed._llama import chats, llama_34m, llama_340m
 
 FRONT_DESK = Path(__file__).resolve().parents[2] / "examples" / "front_desk"
-NAME = "speed/memory"
+NAMES = {"cpu": "speed/memory", "cuda": "speed/memory_cuda"}
 CONFIGURATIONS: dict[str, tuple[str, str, str]] = {
     "stories260K, full": ("e2e", "stories260K", "full"),
     "builtin, full": ("front desk chats", "builtin", "full"),
@@ -37,6 +39,11 @@ CONFIGURATIONS: dict[str, tuple[str, str, str]] = {
     "mobilenet_v2, partial": ("sign digits", "mobilenet", "partial"),
 }
 """Data, model and method by name."""
+ON_A_GPU = {
+    "llama 340M, full": ("dialogues", "llama 340M", "full"),
+    "llama 340M, lora": ("dialogues", "llama 340M", "lora"),
+    "llama 340M, lora in four bits": ("dialogues", "llama 340M", "lora in four bits"),
+}
 
 
 def _data(name: str, folder: Path) -> Path:
@@ -60,21 +67,23 @@ def _data(name: str, folder: Path) -> Path:
 
 
 def _model(name: str, folder: Path) -> str:
-    if name == "llama":
-        return str(llama_34m(folder / "llama"))
+    if name.startswith("llama"):
+        return str((llama_340m if "340M" in name else llama_34m)(folder / "llama"))
     known = {"stories260K": "stories260K", "mobilenet": "mobilenet_v2"}
     return str(shared("models", known[name])) if name in known else name
 
 
 def _settings(data: Path, method: str, given: Any) -> list[str]:
     settings = {
-        "method.name": method,
+        "method.name": method.partition(" ")[0],
         "training.updates": given.updates,
         "training.evaluations": 2,
         "select.samples": 8,
         "task.max_new_tokens": 64,
         "task.truncation": "left",
     }
+    if "four bits" in method:
+        settings["method.options"] = "{four_bit: true}"
     if data.suffix in (".jsonl", ".csv") and "intents" not in data.name:
         # The default guard with fewer samples of the base: drawing them takes minutes, no memory.
         guard = "[{name: kl_to_base, options: {samples: 16}}]"
@@ -98,7 +107,7 @@ def measured(data: Path, model: str, method: str, run: Path, given: Any) -> dict
     words += _settings(data, method, given)
     process = subprocess.Popen(
         words,
-        env=os.environ | {"OMP_NUM_THREADS": str(given.threads)},
+        env=os.environ | {"OMP_NUM_THREADS": str(given.threads), "FEWTUNE_DEVICE": given.device},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -110,8 +119,9 @@ def measured(data: Path, model: str, method: str, run: Path, given: Any) -> dict
     if process.returncode not in (0, 1):
         raise SystemExit(said)
     told = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+    resident = used.ru_maxrss * 1024
     return {
-        "peak_bytes": used.ru_maxrss * 1024,
+        "peak_bytes": resident if given.device == "cpu" else told["memory"]["peak_bytes"],
         "told": told["memory"],
         "seconds": told["seconds"],
         "stages": told["stages"],
@@ -122,41 +132,44 @@ def measured(data: Path, model: str, method: str, run: Path, given: Any) -> dict
 def main() -> None:
     """Measure, print a table and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", default=list(CONFIGURATIONS))
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--device", choices=list(NAMES), default="cpu")
     parser.add_argument("--updates", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure again what is kept")
     parser.add_argument("--estimates", action="store_true", help="estimate anew what is kept")
     given = parser.parse_args()
-    results = {} if given.fresh else kept(given.updates)
+    known = CONFIGURATIONS | (ON_A_GPU if given.device == "cuda" else {})
+    results = {} if given.fresh else kept(given.device, given.updates)
     print(f"{'':24}{'estimate':>10}{'peak':>10}{'off by':>9}  most while", flush=True)
-    for name in given.only:
+    for name in given.only or known:
         if name not in results:
-            data, model, method = CONFIGURATIONS[name]
+            data, model, method = known[name]
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
                 results[name] = measured(
                     _data(data, folder), _model(model, folder), method, folder / "run", given
                 )
-            save(NAME, {"updates": given.updates, "configurations": results})
+            save(NAMES[given.device], {"updates": given.updates, "configurations": results})
         elif given.estimates:
-            data, model, method = CONFIGURATIONS[name]
+            data, model, method = known[name]
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
                 made = estimated(_data(data, folder), _model(model, folder), method, given)
             results[name]["told"]["estimated_bytes"] = made
-            save(NAME, {"updates": given.updates, "configurations": results})
+            save(NAMES[given.device], {"updates": given.updates, "configurations": results})
         show(name, results[name])
     worst = max(abs(_off(found)) for found in results.values())
     print(f"furthest off of {len(results)}: {worst:.1%}; the aim is at most 15%")
 
 
-def kept(updates: int) -> dict[str, Any]:
+def kept(device: str, updates: int) -> dict[str, Any]:
     """Return what earlier calls have measured with as many updates."""
-    path = Path(__file__).parent / "results" / "memory.json"
+    path = Path(__file__).parents[1].joinpath(*NAMES[device].split("/"))
+    path = path.parent / "results" / f"{path.name}.json"
     found = json.loads(path.read_text())["results"] if path.exists() else {}
-    known: dict[str, Any] = found["configurations"] if found.get("updates") == updates else {}
-    return known
+    same: dict[str, Any] = found["configurations"] if found.get("updates") == updates else {}
+    return same
 
 
 def _off(found: dict[str, Any]) -> float:

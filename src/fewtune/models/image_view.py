@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from fewtune.data.images import Pixels
+from fewtune.environment import device_name
 from fewtune.errors import DataError
 from fewtune.models.image_classifier import classifier_of, load_processor, read_image_model
 from fewtune.models.load import read_config, require
@@ -62,7 +63,8 @@ class ImageView:
         Which files those are is told by the check ``empty``.
         """
         if self._model is None:
-            self._model = classifier_of(read_image_model(self._source), self._source, 1)[0].eval()
+            made = classifier_of(read_image_model(self._source), self._source, 1)[0]
+            self._model = made.eval().to(device_name())
         states = np.zeros((len(texts), self._model.head.in_features), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(texts), AT_ONCE):
@@ -74,5 +76,6 @@ class ImageView:
                         continue
                 if read:
                     pixels = torch.from_numpy(self._pixels.normalized(list(read.values())))
-                    states[list(read)] = self._model.embed(pixels).numpy()
+                    found = self._model.embed(pixels.to(device_name()))
+                    states[list(read)] = found.cpu().numpy()
         return states

@@ -13,6 +13,7 @@ from fewtune.checks.base import ModelView
 from fewtune.data.batches import chunks
 from fewtune.data.template import render, with_template
 from fewtune.data.tokens import IGNORED, encode_supervised
+from fewtune.environment import device_name
 from fewtune.models.classifier import TextClassifier, own_pooling
 from fewtune.models.image_view import ImageView
 from fewtune.models.load import (
@@ -82,7 +83,8 @@ class _View:
         """Return (token, nats) pairs of each target; ``None`` for a model that is no generator."""
         if not self._causal or self._shape not in ("prompt", "chat", "text"):
             return None
-        self._model = self._model or load_causal_lm(self._source)
+        if self._model is None:
+            self._model = load_causal_lm(self._source).to(device_name())
         rows = encode_supervised(
             self._tokenizer, examples, self._shape, self.context_length, truncation="right"
         )
@@ -96,11 +98,14 @@ class _View:
                 for row, place in enumerate(places):
                     ids[row, : lengths[place]] = torch.tensor(rows[place].ids)
                     labels[row, : lengths[place]] = torch.tensor(rows[place].labels)
-                logits = self._model(input_ids=ids, use_cache=False).logits[:, :-1]
-                target = labels[:, 1:]
+                given, target = ids.to(self._model.device), labels[:, 1:]
+                logits = self._model(input_ids=given, use_cache=False).logits[:, :-1]
                 nll = cross_entropy(
-                    logits.transpose(1, 2), target, ignore_index=IGNORED, reduction="none"
-                )
+                    logits.transpose(1, 2),
+                    target.to(logits.device),
+                    ignore_index=IGNORED,
+                    reduction="none",
+                ).cpu()
                 for row, place in enumerate(places):
                     kept = (target[row] != IGNORED).nonzero()[:, 0].tolist()
                     # Decoded, for a byte-level vocabulary writes a space as Ġ.
@@ -114,7 +119,8 @@ class _View:
             return None
         if self._model is None:
             encoder = load_encoder(self._source)
-            self._model = TextClassifier(encoder, 1, own_pooling(self._source)).eval()
+            made = TextClassifier(encoder, 1, own_pooling(self._source))
+            self._model = made.eval().to(device_name())
         ids = [
             self._tokenizer(t, truncation=True, max_length=self.context_length)["input_ids"]
             for t in texts
@@ -126,7 +132,8 @@ class _View:
                 batch = self._tokenizer.pad(
                     {"input_ids": [ids[i] for i in places]}, return_tensors="pt"
                 )
-                found = self._model.embed(batch["input_ids"], batch["attention_mask"])
+                given = [batch[name].to(device_name()) for name in ("input_ids", "attention_mask")]
+                found = self._model.embed(*given).cpu()
                 for place, state in zip(places, found.numpy(), strict=True):
                     states[place] = state
         return np.stack(states) if states else np.zeros((0, 1))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fewtune.environment import device_name
 from fewtune.errors import FewtuneError, RunError
 from fewtune.models.load import fingerprint
 from fewtune.plan.memory import in_words
@@ -189,7 +190,7 @@ def _peak_bytes() -> int:
     """Return the largest memory of this process so far; on a GPU, the largest of the device."""
     import torch
 
-    if torch.cuda.is_available():
+    if device_name().startswith("cuda"):
         return int(torch.cuda.max_memory_allocated())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
