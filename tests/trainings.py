@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from fewtune.data.tokens import IGNORED
+from fewtune.environment import device_name
 from fewtune.methods.base import METHODS
 from fewtune.models.load import Source
 from fewtune.plan.counts import counts
@@ -163,7 +164,7 @@ def training(
         journal=Journal(None),
         folder=folder / "checkpoints" / "test",
         evaluate=evaluate,
-        accelerator=Accelerator(cpu=True),
+        accelerator=Accelerator(cpu=device_name() == "cpu"),
         regularizers=regularizers,
         monitors=monitors,
     )

@@ -65,7 +65,8 @@ def _be(process: Process, environment: dict[str, str], words: Sequence[object]) 
 
     code = 99
     try:
-        os.environ.update(environment)
+        # A GPU that the parent has used cannot be used by what is forked from it.
+        os.environ.update(environment | {"FEWTUNE_DEVICE": "cpu"})
         for name, number in (("out", 1), ("err", 2)):
             file = os.open(getattr(process, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(file, number)

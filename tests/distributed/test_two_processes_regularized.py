@@ -70,7 +70,7 @@ def started(count: int, model: Path, folder: Path) -> list[dict]:
     for rank in range(count):
         more = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "OMP_NUM_THREADS": 1}
         more |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
-        more |= {"ACCELERATE_USE_CPU": "true"}
+        more |= {"ACCELERATE_USE_CPU": "true", "FEWTUNE_DEVICE": "cpu"}
         running.append(
             subprocess.Popen(
                 [sys.executable, str(HERE), str(model), str(folder / f"{count}-{rank}.pt")],

@@ -47,6 +47,8 @@ def start(words: list[str], said: Path) -> int:
         return child
     code = 99
     try:
+        # A GPU that the parent has used cannot be used by what is forked from it.
+        os.environ["FEWTUNE_DEVICE"] = "cpu"
         file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, 1)
         os.dup2(file, 2)

@@ -52,11 +52,11 @@ def memory(
         f"training {rows} × {length} tokens at once, weights in float32, passes in bfloat16:"
     )
     words = ("weights", "gradients", "optimizer", "activations", "total", "kept")
-    typer.echo(f"{'method':12}" + "".join(f"{word:>13}" for word in words))
+    typer.echo(f"{'method':13}" + "".join(f"{word:>13}" for word in words))
     for need in needs:
         figures = "".join(f"{size(getattr(need, word)):>13}" for word in words)
         fits = "" if free is None or need.total <= free else "  does not fit here"
-        typer.echo(f"{need.method:12}{figures}{fits}")
+        typer.echo(f"{need.method:13}{figures}{fits}")
     if free is not None:
         place = "on the GPU" if device == "cuda" else "here"
         typer.echo(f"free {place}: {size(free)}")

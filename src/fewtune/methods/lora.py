@@ -60,7 +60,7 @@ class Lora(Method):
         """
         if self.options.four_bit:
             refuse_packed(task.name)
-            model = _packed(model, task)
+            model = model if task.packed else _packed(model, task)
         whole: Any = getattr(model, "encoder", model)
         options = self.options.model_dump(exclude={"top", "four_bit"})
         within = top_blocks(model, self.options.top, "top") if self.options.top else ()
@@ -82,9 +82,8 @@ class Lora(Method):
         Where a base cannot be held in four bits it is read as it is: the answers of an adapter that
         was trained on a packed one are then near those it was judged by, and not the same.
         """
+        task.packed = self.options.four_bit and not why_not_packed(task.name)
         model = task.load_model()
-        if self.options.four_bit and not why_not_packed(task.name):
-            model = _packed(model, task)
         whole: Any = getattr(model, "encoder", model)
         self._config = adapters.load_lora(whole, folder)
         load_head(model, folder)
@@ -106,12 +105,9 @@ class Lora(Method):
 
 
 def _packed(model: Any, task: Task) -> nn.Module:
-    """Return the model on a base read anew in four bits, its head as it is."""
+    """Return the model on a base read anew in four bits, as the task reads it from now on."""
     task.packed = True
-    try:
-        found: Any = task.load_model()
-    finally:
-        task.packed = False
+    found: Any = task.load_model()
     if hasattr(model, "head"):
         found.head.load_state_dict(model.head.state_dict())
     whole: nn.Module = found

@@ -8,10 +8,13 @@ from typing import Any
 from fewtune.errors import PlanError
 from fewtune.models.load import Source, loaded, read_config, require, whole
 
-__all__ = ["load_packed", "packed_config", "refuse_packed", "why_not_packed"]
+__all__ = ["KINDS", "load_packed", "packed_config", "packing", "refuse_packed", "why_not_packed"]
 
 KINDS = {"generation": ("causal",), "text_classification": ("text", "causal")}
 """Kinds of model that can be packed, by task: nearly all their weights are in linear layers."""
+
+PACKED_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
+"""Of a packed weight: its four bits, a byte for the scale of 64, four for that of 256 scales."""
 
 
 def why_not_packed(task: str) -> str:
@@ -51,6 +54,27 @@ def packed_config() -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
+
+
+def packing(model: Any) -> tuple[int, int]:
+    """Return the bytes that packing saves of a model in float32, and those it takes in passing.
+
+    Linear layers are packed, the output layer of a language model is not; a pass unpacks one layer
+    at a time into bfloat16. The layers of ``model``, which is without values, are left in bfloat16,
+    as passes see them.
+    """
+    import torch
+    from torch import nn
+
+    output = getattr(model, "get_output_embeddings", lambda: None)()
+    within = getattr(model, "encoder", model)
+    layers = [
+        layer for layer in within.modules() if isinstance(layer, nn.Linear) and layer is not output
+    ]
+    for layer in layers:
+        layer.to(torch.bfloat16)
+    counts = [layer.weight.numel() for layer in layers]
+    return round((4 - PACKED_BYTES) * sum(counts)), 2 * max(counts, default=0)
 
 
 def load_packed(source: Source, task: str) -> Any:

@@ -93,7 +93,8 @@ class Kernels(TorchFunctionMode):
     bf16
         Whether autocast to bfloat16 is on.
     flash
-        Whether attention with dropout is one kernel too: it is on a GPU, not on a processor.
+        Whether it is a GPU: attention with dropout is one kernel there too, not on a processor, and
+        attention in float32 with fewer keys than queries is none.
     """
 
     def __init__(self, bf16: bool, flash: bool) -> None:
@@ -121,12 +122,15 @@ class Kernels(TorchFunctionMode):
         is_causal: bool = False,
         **more: Any,
     ) -> Tensor:
-        if query.ndim != 4 or (dropout_p and not self.flash):
+        grouped = bool(more.get("enable_gqa"))
+        # On a GPU no kernel for float32 has several queries for one key.
+        apart = self.flash and grouped and query.dtype == torch.float32
+        if query.ndim != 4 or (dropout_p and not self.flash) or apart:
             plain: Tensor = functional.scaled_dot_product_attention(
                 query, key, value, attn_mask, dropout_p, is_causal, **more
             )
             return plain
-        if more.get("enable_gqa"):
+        if grouped:
             groups = query.shape[1] // key.shape[1]
             key = key.repeat_interleave(groups, dim=1)
             value = value.repeat_interleave(groups, dim=1)

@@ -14,6 +14,7 @@ from fewtune.methods.base import METHODS
 from fewtune.methods.full import Full
 from fewtune.models.blocks import find_blocks, frozen_blocks
 from fewtune.models.empty import empty_model
+from fewtune.models.four_bit import packing
 from fewtune.plan.ledger import Kernels, Ledger
 from fewtune.plan.work import Size, Work
 from fewtune.regularizers.kl_to_base import divergence
@@ -94,11 +95,17 @@ def passes(
     """
     model = empty_model(config, work.task, work.classes)
     base = _bytes(model.parameters()) + _bytes(model.buffers())
+    unpacked = 0
+    if options.get("four_bit"):
+        saved, unpacked = packing(model)
+        base -= saved
+        options = {**options, "four_bit": False}
+    bare = _bytes(model.parameters()) + _bytes(model.buffers())
     chosen = METHODS.load(method)(options)
     with torch.device("meta"), Ledger():
         stand: Any = _Stand(work.task)
         model = chosen.prepare(model, stand)
-    whole = _bytes(model.parameters()) + _bytes(model.buffers())
+    whole = base + _bytes(model.parameters()) + _bytes(model.buffers()) - bare
     trainable = _bytes(p for p in model.parameters() if p.requires_grad)
     # Methods that change the base's own weights are kept whole.
     keeps_all = isinstance(chosen, Full) or (method == "head" and work.task == "generation")
@@ -113,9 +120,9 @@ def passes(
         model=whole,
         trainable=trainable,
         kept=whole if keeps_all else trainable,
-        update=max(0, peak - gradients),
-        measured=cast + _measured(model, work, work.measured, kernels),
-        answers=cast + _measured(model, work, work.answers, kernels, cache=True)
+        update=max(0, peak - gradients) + unpacked,
+        measured=cast + unpacked + _measured(model, work, work.measured, kernels),
+        answers=cast + unpacked + _measured(model, work, work.answers, kernels, cache=True)
         if work.answers
         else 0,
         trunk=_trunk(model, work, kernels),

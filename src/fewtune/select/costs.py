@@ -8,6 +8,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from torch import nn
+
 from fewtune.methods.base import METHODS
 from fewtune.select.candidates import Candidate
 from fewtune.select.fitting import prepared_model, training_of
@@ -59,8 +61,8 @@ def costs_of(material: Material, entered: Sequence[Candidate]) -> Costs:
     began = time.perf_counter()
     base = material.base()
     load = time.perf_counter() - began
-    rows = [material.test[i] for i in range(min(TIMED_ROWS, len(material.test)))]
-    material.task.outcomes(base, rows[:2])
+    rows = _timed_rows(material, base)
+    material.task.outcomes(base, rows if _loads_kernels(base) else rows[:2])
     began = time.perf_counter()
     material.task.outcomes(base, rows)
     token = (time.perf_counter() - began) / max(1, tokens_of(rows))
@@ -83,6 +85,24 @@ def costs_of(material: Material, entered: Sequence[Candidate]) -> Costs:
     return Costs(load, token, update, start, step, answer)
 
 
+def _loads_kernels(model: nn.Module) -> bool:
+    """Return whether what runs for the first time is loaded first: on a GPU, which takes longer."""
+    return next(model.parameters()).device.type != "cpu"
+
+
+def _timed_rows(material: Material, base: nn.Module) -> list[Row]:
+    """Return test rows to time a pass on: a few, where many at once take as long, a whole batch."""
+    most = material.task.budget(base) if _loads_kernels(base) else 0
+    found: list[Row] = []
+    tokens = 0
+    for row in material.test:
+        tokens += row.length
+        if len(found) >= TIMED_ROWS and tokens > most:
+            break
+        found.append(row)
+    return found
+
+
 def mean_tokens(material: Material) -> float:
     """Return the tokens of a training row, on average."""
     return tokens_of(material.train) / max(1, len(material.train))
@@ -97,7 +117,9 @@ def _updates(material: Material, candidate: Candidate, token: float) -> tuple[fl
     count = min(len(material.train), size * (TIMED_UPDATES + 1))
     at = [round(i * (len(material.train) - 1) / max(1, count - 1)) for i in range(count)]
     rows = [material.train[i] for i in dict.fromkeys(at)]
-    if candidate.regularizers:
+    if _loads_kernels(material.base()):
+        _given_up(material, candidate, rows, TIMED_UPDATES)
+    elif candidate.regularizers:
         # What is drawn of the base is kept for all trainings of the fit: none of them waits for it.
         _given_up(material, candidate, rows, 1)
     began, seen, has_trunk = _given_up(material, candidate, rows, TIMED_UPDATES + 1)
@@ -139,7 +161,8 @@ def _writing(material: Material) -> tuple[float, float]:
     task.settings = task.settings.model_copy(update={"max_new_tokens": 8})
     some = [row.example for row in material.test[:8]]
     base, found = material.base(), []
-    task.generate(base, some[:1])
+    for examples in (some[:1], some) if _loads_kernels(base) else (some[:1],):
+        task.generate(base, examples)
     for examples in (some[:1], some):
         began = time.perf_counter()
         task.generate(base, examples)

@@ -149,7 +149,7 @@ class Task(ABC):
         self.bring: Callable[[Callable[[], Any]], Any] = read_anew
         """Gives the base, given what reads it: read anew, or a twin of one that is loaded."""
         self.packed = False
-        """Whether the base is read in four bits."""
+        """Whether the base is read in four bits: the one that is tuned, and the one beside it."""
 
     @abstractmethod
     def load_model(self) -> nn.Module:
@@ -224,9 +224,10 @@ class Task(ABC):
         """Return how many tokens a batch may hold while measuring.
 
         On a processor few at once are faster than many: what a layer makes of them stays in the
-        cache (``benchmarks/speed/measuring.py``).
+        cache (``benchmarks/speed/measuring.py``). A GPU is busy with some thousands; more only
+        take memory.
         """
-        return 1024 if next(model.parameters()).device.type == "cpu" else 65536
+        return 1024 if next(model.parameters()).device.type == "cpu" else 16384
 
     def outcomes(self, model: nn.Module, rows: Sequence[Row]) -> Outcomes:
         """Return what ``model`` does on ``rows``; its mode and the random state stay as they are.

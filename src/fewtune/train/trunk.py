@@ -196,7 +196,8 @@ class Trunk:
         """Return whether the model with the trunk gives what the whole model gives on ``rows``."""
         device = next(self.model.parameters()).device
         batch = self.task.collate(rows).to(device)
-        near = 1e-4
+        # A GPU rounds what convolutions are given at 1/1024 (TF32), by the batch's shape.
+        near = 1e-4 if device.type == "cpu" else 5e-3
 
         def run(context: AbstractContextManager[None]) -> Tensor:
             nonlocal near

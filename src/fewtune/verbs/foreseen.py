@@ -29,6 +29,8 @@ def task_of(prepared: Prepared) -> Task:
     plan = prepared.plan
     labels = sorted(set(prepared.data.labels) | set(prepared.test.labels if prepared.test else ()))
     task = TASKS.load(plan.task.name)(prepared.source, plan.task, prepared.data.shape, labels)
+    # A GPU too small for the base as it is has no room for it beside the packed one either.
+    task.packed = bool(plan.method.options.get("four_bit"))
     device = device_name()
     if computes_in_bf16(plan.training.precision, prepared.parameters, device):
         import torch

@@ -8,12 +8,15 @@ from typing import Any, Literal
 
 from fewtune.errors import FewtuneError, PlanError
 from fewtune.methods.base import METHODS
+from fewtune.models.four_bit import KINDS
 from fewtune.models.load import model_kind
 from fewtune.models.shape import known_shape
 from fewtune.plan.passes import Passes, passes
 from fewtune.plan.work import Size, Work
 
 __all__ = ["Need", "memory"]
+
+PACKED_NAME = "lora, 4 bits"
 
 TASKS_OF = {"causal": "generation", "text": "text_classification", "image": "image_classification"}
 
@@ -27,7 +30,7 @@ class Need:
     method
         Its name.
     weights
-        All weights, in float32, what the method adds included.
+        All weights, in float32 but for a base in four bits, what the method adds included.
     gradients, optimizer
         Of what trains: one value and two values each.
     activations
@@ -97,7 +100,10 @@ def memory(
     work = Work(task, 10, batch, None, None, 0, pixels if images else (0, 0))
     needs: list[Need] = []
     parameters = 0
-    for name in methods or METHODS.names():
+    wanted = [(name, name) for name in methods or METHODS.names()]
+    if not methods and task in KINDS:
+        wanted.append((PACKED_NAME, "lora"))
+    for called, name in wanted:
         if task not in METHODS.load(name).tasks:
             if methods:
                 some = [one for one in METHODS.names() if task in METHODS.load(one).tasks]
@@ -105,13 +111,14 @@ def memory(
                 raise PlanError(f"a method for {task.replace('_', ' ')}", repr(name), cure=cure)
             continue
         try:
-            held = passes(config, name, {}, work, bf16=bf16, flash=device == "cuda")
+            options = {"four_bit": True} if called == PACKED_NAME else {}
+            held = passes(config, name, options, work, bf16=bf16, flash=device == "cuda")
         except FewtuneError:
             if methods:
                 raise
             continue
-        parameters = held.base // 4
-        needs.append(_need(name, held))
+        parameters = parameters or held.base // 4
+        needs.append(_need(called, held))
     needs.sort(key=lambda need: -need.total)
     return about, parameters, needs
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fewtune.environment import device_name
 from fewtune.errors import ModelError, RunError
 from fewtune.family import suggest
 from fewtune.models.twin import twin
@@ -97,7 +98,8 @@ class Served(Mapping[str, Run]):
 
         def bring(read: Callable[[], Any]) -> Any:
             if key not in self._bases:
-                self._bases[key] = read()
+                # Moved before there are twins: they share what is moved in place, buffers are not.
+                self._bases[key] = read().to(device_name())
             return twin(self._bases[key])
 
         return bring

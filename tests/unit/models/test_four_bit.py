@@ -6,6 +6,7 @@ import importlib.machinery
 
 import pytest
 import torch
+from torch import nn
 
 from fewtune.errors import PlanError
 from fewtune.methods.base import METHODS
@@ -54,6 +55,7 @@ def test_images_are_refused_whatever_the_machine():
         four_bit.refuse_packed("image_classification")
 
 
+@pytest.mark.filterwarnings("ignore:inner dimension")
 def test_a_run_tuned_on_a_packed_base_is_read_without_one(generation, tmp_path):
     """Its adapter is that of a LoRA in PEFT's format, whatever the base was held in."""
     plain = METHODS.load("lora")()
@@ -63,6 +65,16 @@ def test_a_run_tuned_on_a_packed_base_is_read_without_one(generation, tmp_path):
     assert any("lora_A" in name for name, _ in again.named_parameters())
 
 
+def test_what_packing_saves_and_takes():
+    """By hand: two layers of 64 × 128, each 32,768 bytes, packed 4,096 + 128 + 2 of scales."""
+    linear = nn.Linear(64, 128, bias=False)
+    model = nn.Sequential(nn.Embedding(50, 64), linear, nn.Linear(128, 64, bias=False))
+    assert four_bit.packing(model) == (2 * (32_768 - 4_096 - 128 - 2), 2 * 64 * 128)
+    model.get_output_embeddings = lambda: linear
+    assert four_bit.packing(model)[0] == 32_768 - 4_096 - 128 - 2
+
+
+@pytest.mark.filterwarnings("ignore:inner dimension")
 @pytest.mark.skipif(not POSSIBLE, reason="needs a CUDA device and the package bitsandbytes")
 def test_the_base_is_packed_and_the_adapter_trains(generation):
     model = METHODS.load("lora")({"four_bit": True}).prepare(generation.load_model(), generation)
@@ -71,5 +83,6 @@ def test_the_base_is_packed_and_the_adapter_trains(generation):
     trained = [n for n, p in model.named_parameters() if p.requires_grad]
     assert trained and all("lora_" in name for name in trained)
     ids = torch.tensor([[5, 9, 13]], device="cuda")
+    assert generation.packed, "what is read to compare with is packed too"
     model(input_ids=ids).logits.sum().backward()
     assert any(p.grad is not None for p in model.parameters())

@@ -14,6 +14,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from fewtune.checks.base import Context
 from fewtune.checks.run import run
 from fewtune.data.load import load
+from fewtune.environment import device_name
 from fewtune.errors import ModelError
 from fewtune.models import tiny
 from fewtune.models.view import view
@@ -33,14 +34,13 @@ def test_states_are_those_that_the_models_own_head_is_given(mobilenet: Path, fol
     paths = [e.input for e in load(folder)]
     found = view(str(mobilenet), "labelled_image").embed(paths)
     processor = AutoImageProcessor.from_pretrained(mobilenet, backend="pil")
-    model = AutoModelForImageClassification.from_pretrained(mobilenet).eval()
+    model = AutoModelForImageClassification.from_pretrained(mobilenet).eval().to(device_name())
     seen: list[torch.Tensor] = []
     model.classifier.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    images = [Image.open(p).convert("RGB") for p in paths]
     with torch.inference_mode():
-        model(
-            **processor(images=[Image.open(p).convert("RGB") for p in paths], return_tensors="pt")
-        )
-    states = seen[0].numpy()
+        model(**processor(images=images, return_tensors="pt").to(device_name()))
+    states = seen[0].cpu().numpy()
     states /= np.linalg.norm(states, axis=1, keepdims=True)
     np.testing.assert_allclose(found, states, atol=1e-4)
 

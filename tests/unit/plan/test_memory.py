@@ -67,6 +67,32 @@ def test_attention_in_one_kernel_holds_no_matrix_of_all_pairs():
     assert peaks[0.0] < matrix < peaks[0.1]
 
 
+def test_a_gpu_has_no_such_kernel_for_float32_with_shared_keys():
+    query = torch.zeros(1, 4, 256, 8, device="meta")
+    shared = torch.zeros(1, 2, 256, 8, device="meta")
+    matrix = 4 * 256 * 256 * 4
+    for bf16, on_gpu, held in ((False, True, True), (True, True, False), (False, False, False)):
+        with torch.device("meta"), Ledger([query]) as ledger, Kernels(bf16, flash=on_gpu):
+            nn.functional.scaled_dot_product_attention(query, shared, shared, enable_gqa=True)
+        assert (ledger.peak > matrix) is held, (bf16, on_gpu)
+
+
+def test_a_base_in_four_bits_is_an_eighth_as_large(causal_lm):
+    """By hand: layers of width 16 with middle 32, 4 heads of 4, 2 for keys, two layers of them."""
+    config = AutoConfig.from_pretrained(causal_lm)
+    plain, packed = (
+        passes(config, "lora", {"four_bit": wanted}, BATCH, bf16=True, flash=True)
+        for wanted in (False, True)
+    )
+    count = 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 32)
+    saved = round(count * (4 - 0.5 - 1 / 64 - 4 / 16_384))
+    assert plain.base - packed.base == plain.model - packed.model == saved
+    assert packed.trainable == plain.trainable
+    # A pass of the plain base keeps its layers in bfloat16 too, all where a gradient goes through
+    # (the lowest keys, queries and values have none below); one of the packed one at a time.
+    assert count < plain.update - packed.update < 2 * count
+
+
 def test_weights_are_counted_as_they_are(causal_lm):
     from safetensors.torch import load_file
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trainings import TwoParameters, TwoParameterTask, training
 
+from fewtune.environment import device_name
 from fewtune.errors import PlanError
 from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
@@ -368,7 +369,8 @@ def test_precision_decides_what_the_forward_pass_computes_in(data_folder, causal
         )  # fmt: skip
         task = task_of(made)
         with task.autocast():
-            return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+            ones = torch.ones(2, 2, device=device_name())
+            return (ones @ ones).dtype
 
     assert kind("bf16") == torch.bfloat16
     assert kind("float32") == torch.float32

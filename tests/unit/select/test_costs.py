@@ -7,6 +7,7 @@ import time
 import made_data
 from accelerate import Accelerator
 
+from fewtune.environment import device_name
 from fewtune.models.load import resolve
 from fewtune.plan.plan import Plan
 from fewtune.records import Example
@@ -28,7 +29,8 @@ def test_what_is_drawn_of_the_base_is_no_cost_of_every_training(causal_lm, tmp_p
     )
     made = Material(
         plan=plan, task=task, data=None, train=rows[:8], validation=rows[8:10], test=rows[10:],
-        places=range(10), journal=Journal(None), folder=tmp_path, accelerator=Accelerator(cpu=True),
+        places=range(10), journal=Journal(None), folder=tmp_path,
+        accelerator=Accelerator(cpu=device_name() == "cpu"),
     )  # fmt: skip
     took = []
     start = KlToBase.start

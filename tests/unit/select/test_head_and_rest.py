@@ -56,7 +56,8 @@ def test_its_head_is_what_a_solver_makes_of_its_states(run, data_folder):
     place = {e.source: e for e in load(str(data_folder / "labelled.csv"))}
     rows = task.encode([place[s] for s in (*data["train"], *data["validation"])])
     states, truth = features(model, task, rows), [row.label for row in rows]
-    ours = states @ model.head.weight.detach().numpy().T + model.head.bias.detach().numpy()
+    weight, bias = (p.detach().cpu().numpy() for p in (model.head.weight, model.head.bias))
+    ours = states @ weight.T + bias
     # Calibration has divided the logits by a temperature since.
     ours *= next(e["values"]["temperature"] for e in journal(run) if e["kind"] == "calibration")
     answers = []

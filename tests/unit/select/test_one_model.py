@@ -12,6 +12,7 @@ from outcomes import classified
 from torch import nn
 from trainings import TwoParameters, TwoParameterTask, training
 
+from fewtune.environment import device_name
 from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
 from fewtune.plan.plan import Plan
@@ -32,7 +33,8 @@ def material(task, **settings):
     journal = SimpleNamespace(write=lambda *a, **more: None)
     return Material(
         plan=Plan(model="none").changed(settings), task=task, data=None, train=(), validation=(),
-        test=(), places=(), journal=journal, folder=None, accelerator=Accelerator(cpu=True),
+        test=(), places=(), journal=journal, folder=None,
+        accelerator=Accelerator(cpu=device_name() == "cpu"),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import made_data
 import pytest
 import torch
 
+from fewtune.environment import device_name
 from fewtune.errors import ModelError, RunError
 from fewtune.methods.base import METHODS
 from fewtune.models.load import fingerprint, resolve
@@ -84,7 +85,7 @@ def test_so_do_generators(generators):
     prompts = [prompt for prompt, _ in made_data.prompts(4, seed=8)]
     alone = {path.name: open_run(path) for path in generators}
     served = Served(generators)
-    ids = torch.tensor([[5, 9, 13, 2, 40]])
+    ids = torch.tensor([[5, 9, 13, 2, 40]], device=device_name())
     for name in [*served, "lora"]:
         assert served[name].predict(prompts) == alone[name].predict(prompts), name
         with torch.no_grad():
