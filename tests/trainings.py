@@ -152,9 +152,10 @@ def training(
     plan = TrainingPlan(**{**known, "checkpoint_seconds": 1000, **settings})
     torch.manual_seed(seed)
     chosen = METHODS.load(method)()
+    accelerator = Accelerator(cpu=device_name() == "cpu")
     return Training(
         stage="test",
-        model=chosen.prepare(model, task),
+        model=chosen.prepare(model, task).to(accelerator.device),
         task=task,
         method=chosen,
         rows=rows,
@@ -164,7 +165,7 @@ def training(
         journal=Journal(None),
         folder=folder / "checkpoints" / "test",
         evaluate=evaluate,
-        accelerator=Accelerator(cpu=device_name() == "cpu"),
+        accelerator=accelerator,
         regularizers=regularizers,
         monitors=monitors,
     )

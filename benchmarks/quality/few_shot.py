@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import mean_interval, read_csv, shared, write_csv
+from fewtune.environment import describe
 
 RESULTS = {
     "cpu": Path(__file__).parent / "results" / "few_shot",
@@ -92,8 +93,7 @@ def fit(
 ) -> dict[str, Any]:
     """Run one fit in a process of its own; return which test rows were right, and its seconds.
 
-    With ``settings`` it is one of development. The processor's seconds are right where one fit
-    runs at a time.
+    With ``settings`` it is one of development.
     """
     known, asked = data(cell, seed) if settings is None else development(cell, seed)
     with tempfile.TemporaryDirectory() as place:
@@ -169,7 +169,8 @@ def table(results: Path) -> None:
                 print(f"  {name:13} missing")
                 continue
             value, low, high = mean_interval([run["accuracy"] for run in runs.values()])
-            processor = np.mean([run["processor_seconds"] for run in runs.values()])
+            alone = [run["processor_seconds"] for run in runs.values() if run["processor_seconds"]]
+            processor = np.mean(alone) if alone else np.nan
             wall = np.mean([run["seconds"] for run in runs.values()])
             figures = f"{100 * value:6.2f}% [{100 * low:.2f}, {100 * high:.2f}]"
             print(f"  {name:13} {figures} {processor:8.1f} {wall:8.1f}  seeds {sorted(runs)}")
@@ -239,7 +240,11 @@ def main() -> None:
         return
 
     def run(cell: str, seed: int, name: str, path: Path) -> None:
-        made = fit(cell, seed, name, chosen.peers, device=chosen.device) | {"jobs": chosen.jobs}
+        made = fit(cell, seed, name, chosen.peers, device=chosen.device)
+        if chosen.device != "cpu":
+            made["accelerator"] = describe(seed)["accelerator"]
+        if chosen.jobs > 1:  # what the system counts is of all that ended meanwhile
+            made |= {"jobs": chosen.jobs, "processor_seconds": None}
         path.write_text(json.dumps(made) + "\n")
         long = ("right", "chosen", "stages")
         print({k: v for k, v in made.items() if k not in long}, flush=True)

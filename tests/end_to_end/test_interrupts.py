@@ -45,10 +45,14 @@ def start(words: list[str], said: Path) -> int:
         child = os.fork()
     if child:
         return child
+    from accelerate.state import AcceleratorState, PartialState
+
     code = 99
     try:
         # A GPU that the parent has used cannot be used by what is forked from it.
         os.environ["FEWTUNE_DEVICE"] = "cpu"
+        AcceleratorState._reset_state(True)
+        PartialState._reset_state()
         file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, 1)
         os.dup2(file, 2)

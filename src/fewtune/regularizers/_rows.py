@@ -201,19 +201,18 @@ def _draw_all(
     """Return what follows each prompt; prompts of one length are drawn together, unpadded."""
     drawn: list[list[int]] = [[] for _ in prompts]
     generator = torch.Generator().manual_seed(run.seed)
-    ends = torch.tensor(task.end_ids)
+    ends = torch.tensor(task.end_ids, device=run.device)
     most = max(1, task.answer_budget(run.model) // length)
     with at_base(run), inference(run.model), task.autocast():
         for size in sorted({len(prompt) for prompt in prompts}):
             places = [i for i, prompt in enumerate(prompts) if len(prompt) == size]
             for start in range(0, len(places), most):
                 some = places[start : start + most]
-                ids = torch.tensor([prompts[i] for i in some])
-                heat = torch.tensor([drawing.temperature(i) for i in some])[:, None]
+                ids = torch.tensor([prompts[i] for i in some], device=run.device)
+                heats = [drawing.temperature(i) for i in some]
+                heat = torch.tensor(heats, device=run.device)[:, None]
                 barred = None if drawing.ends else ends
-                found = _draw(
-                    run.model, ids.to(run.device), length - size, ends, generator, heat, barred
-                )
+                found = _draw(run.model, ids, length - size, ends, generator, heat, barred)
                 for place, row in zip(some, found, strict=True):
                     drawn[place] = row
     return drawn
@@ -234,23 +233,34 @@ def _draw(
     """
     feed, past = ids, None
     columns: list[Tensor] = []
-    over = torch.zeros(len(ids), dtype=torch.bool)
+    over = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     for _ in range(max(1, count)):
         out = model(input_ids=feed, past_key_values=past, use_cache=True)
         past = out.past_key_values
-        logits = out.logits[:, -1].float().cpu()
+        logits = out.logits[:, -1].float()
         if barred is not None:
             logits[:, barred] = -torch.inf
-        shares = (logits / heat).softmax(dim=-1)
-        # Drawn on the CPU, so that every device gives the same draws.
-        fresh = torch.multinomial(shares, 1, generator=generator)
-        columns.append(fresh.masked_fill(over[:, None], -1))
-        over |= torch.isin(fresh[:, 0], ends)
-        if bool(over.all()):
-            break
-        feed = fresh.to(ids.device)
+        feed = _drawn((logits / heat).softmax(dim=-1), generator)
+        columns.append(feed.masked_fill(over[:, None], -1))
+        if barred is None:
+            over |= torch.isin(feed[:, 0], ends)
+            if bool(over.all()):
+                break
     rows: list[list[int]] = torch.cat(columns, dim=1).tolist()
     return [[token for token in row if token >= 0] for row in rows]
+
+
+def _drawn(shares: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a token of each row, of shape (rows, 1), drawn by ``shares``.
+
+    The numbers that decide come from the CPU, so that every device draws the same; what they are
+    looked up in stays where it is. (``torch.multinomial`` draws a number for every token.)
+    """
+    reached = shares.cumsum(dim=-1)
+    numbers = torch.rand(len(shares), 1, generator=generator).to(shares.device)
+    # Right of what is reached: a token without a share is never met, 0 included.
+    found = torch.searchsorted(reached, numbers * reached[:, -1:], right=True)
+    return found.clamp(max=shares.shape[-1] - 1)
 
 
 def _row(task: Generation, number: int, prompt: tuple[int, ...], ids: list[int]) -> Row:

@@ -42,7 +42,9 @@ def test_states_are_those_that_the_models_own_head_is_given(mobilenet: Path, fol
         model(**processor(images=images, return_tensors="pt").to(device_name()))
     states = seen[0].cpu().numpy()
     states /= np.linalg.norm(states, axis=1, keepdims=True)
-    np.testing.assert_allclose(found, states, atol=1e-4)
+    # A GPU rounds what a convolution is given at 1/1024.
+    near = 1e-4 if device_name() == "cpu" else 5e-3
+    np.testing.assert_allclose(found, states, atol=near)
 
 
 def test_what_cannot_be_read_is_zero_and_named_by_another_check(

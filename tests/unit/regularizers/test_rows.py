@@ -15,7 +15,7 @@ from fewtune.errors import DataError
 from fewtune.methods.base import trained_state
 from fewtune.models.load import Source
 from fewtune.records import Example
-from fewtune.regularizers._rows import Drawing, RowOptions, base_samples, how_many
+from fewtune.regularizers._rows import Drawing, RowOptions, _drawn, base_samples, how_many
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.regularizers.reference import holding
 from fewtune.tasks.base import TaskSettings
@@ -115,6 +115,16 @@ def test_samples_follow_the_models_own_distribution_at_each_temperature(generati
         error = (expected * (1 - expected) / 3000).sqrt()
         assert ((seen / 3000 - expected).abs() < 5 * error + 1e-3).all()
         assert expected.max() > 0.02 / temperature
+
+
+def test_a_token_is_drawn_by_its_share_and_one_without_a_share_never():
+    shares = torch.tensor([[0.0, 0.5, 0.0, 0.25, 0.25, 0.0]]).expand(8000, -1)
+    drawn = _drawn(shares, torch.Generator().manual_seed(0))
+    assert drawn.shape == (8000, 1)
+    counts = torch.bincount(drawn[:, 0], minlength=6) / 8000
+    # The standard error of a half is √(1/4/8000) = 0.0056.
+    assert counts.tolist() == pytest.approx([0, 0.5, 0, 0.25, 0.25, 0], abs=0.02)
+    assert counts[0] == counts[2] == counts[5] == 0
 
 
 def test_samples_that_may_not_end_are_all_of_full_length(generation, tmp_path):
