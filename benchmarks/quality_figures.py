@@ -19,7 +19,9 @@ def quality_figures() -> Figures:
     """Return every figure with the path of its results, from this folder."""
     return [
         *_few_shot(),
-        *_target_and_forgetting(),
+        *_few_shot_on_a_gpu(),
+        *_target_and_forgetting("cpu"),
+        *_target_and_forgetting("cuda"),
         *_memorization(),
         *_drift(),
         *_regret(),
@@ -43,16 +45,50 @@ RIVALS = {
 }
 
 
-def _few_shot() -> Figures:
-    """Return `fit` beside its rivals, each over the seeds that both have."""
-    kept = [json.loads(p.read_text()) for p in (HERE / "quality/results/few_shot").glob("*.json")]
-    found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    for one in kept:
+Runs = dict[int, dict[str, Any]]
+
+
+def _few_shot_runs(folder: str) -> dict[tuple[str, str], Runs]:
+    """Return what is kept of each cell and contender, by seed."""
+    found: dict[tuple[str, str], Runs] = {}
+    for path in (HERE / "quality/results" / folder).glob("*.json"):
+        one = json.loads(path.read_text())
         name = one["contender"].partition("-")[0]
         runs = found.setdefault((one["cell"], name), {})
         # Of the Trainer's rates the best on the test rows counts, in its favour.
         if one["seed"] not in runs or runs[one["seed"]]["accuracy"] < one["accuracy"]:
             runs[one["seed"]] = one
+    return found
+
+
+def _few_shot_on_a_gpu() -> Figures:
+    """Return `fit` beside the frozen encoder on a GPU, all cells in a row, over the same seeds."""
+    found = _few_shot_runs("few_shot_cuda")
+    told, cards = [], set()
+    for cell in CELLS:
+        ours, frozen = found.get((cell, "quick"), {}), found.get((cell, "frozen10"), {})
+        seeds = sorted(set(ours) & set(frozen))
+        if seeds:
+            both = mean_accuracy(ours, seeds), mean_accuracy(frozen, seeds)
+            told.append(f"{both[0]} for {both[1]} ({count(len(seeds), 'seed')})")
+            cards |= {ours[seed]["accelerator"] for seed in seeds}
+    return (
+        [
+            (
+                f"the same four on a GPU ({', '.join(sorted(cards))}), `fit --effort quick` for the "
+                "frozen encoder with logistic regression",
+                "; ".join(told),
+                "quality/results/few_shot_cuda",
+            )
+        ]
+        if told
+        else []
+    )
+
+
+def _few_shot() -> Figures:
+    """Return `fit` beside its rivals, each over the seeds that both have."""
+    found = _few_shot_runs("few_shot")
     rows = []
     for cell, what in CELLS.items():
         ours = found.get((cell, "quick"), {})
@@ -76,7 +112,7 @@ def _few_shot() -> Figures:
     return rows
 
 
-def mean_accuracy(runs: dict[int, dict[str, Any]], seeds: list[int]) -> str:
+def mean_accuracy(runs: Runs, seeds: list[int]) -> str:
     return f"{100 * sum(runs[seed]['accuracy'] for seed in seeds) / len(seeds):.2f}%"
 
 
@@ -84,20 +120,21 @@ def count(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _target_and_forgetting() -> Figures:
+def _target_and_forgetting(device: str) -> Figures:
     """Return how many cells keep the target and save nine tenths of what plain tuning forgets."""
-    from benchmarks.quality.target_and_forgetting import COMPARED, kept, weighed
+    from benchmarks.quality.target_and_forgetting import COMPARED, RESULTS, kept, weighed
 
-    both = [weighed(found) for found in kept().values() if set(COMPARED) <= set(found)]
+    both = [weighed(found) for found in kept(device).values() if set(COMPARED) <= set(found)]
     if not both:
         return []
     saved = [100 * one["saved"] for one in both]
     return [
         (
-            f"target and forgetting beside plain tuning, {count(len(both), 'cell')} (seed 0)",
+            f"target and forgetting beside plain tuning, {count(len(both), 'cell')} (seed 0"
+            f"{', on a GPU, most of them of the built-in model' if device == 'cuda' else ''})",
             f"{sum(one['good'] for one in both)} within 1% of its target with at least 90% less "
             f"loss on general text; saved {min(saved):.0f}% to {max(saved):.0f}%",
-            "quality/results/target_and_forgetting",
+            f"quality/results/{RESULTS[device].name}",
         )
     ]
 

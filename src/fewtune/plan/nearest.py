@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fewtune.errors import FewtuneError, PlanError
+from fewtune.models.four_bit import why_not_packed
 from fewtune.plan.memory import Estimate, estimate, in_words, size
 from fewtune.plan.plan import Plan
 from fewtune.plan.work import Work
@@ -81,10 +82,14 @@ def _nearer(plan: Plan, work: Work) -> Sequence[dict[str, Any]]:
             if length >= 16:
                 found.append({**one, "training.tokens_per_batch": length, **cut}
                              | {"task.max_length": length})  # fmt: skip
-    fewer = [name for name in ("lora", "partial", "head") if name != plan.method.name]
     bare: dict[str, Any] = {"method.options": {}} if plan.method.options else {}
-    for name in fewer:
-        found += [{"method.name": name, **bare, **more} for more in ({}, fewest)]
+    for name in ("lora", "partial", "head"):
+        new = name != plan.method.name
+        other = {"method.name": name, **bare} if new else {}
+        found += [{**other, **more} for more in ({}, fewest) if new]
+        if name == "lora" and not why_not_packed(work.task):
+            packed = {**other, "method.options.four_bit": True}
+            found += [{**packed, **more} for more in ({}, fewest)]
     if plan.select.rates or plan.select.guards:
         found = [{"select.rates": [], "select.guards": []}, *found]
     return found

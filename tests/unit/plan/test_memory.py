@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from transformers import AutoConfig
 
 from fewtune.errors import ModelError, PlanError
 from fewtune.models.shape import known_shape, llama_of
+from fewtune.plan import nearest
 from fewtune.plan.ledger import Kernels, Ledger
 from fewtune.plan.memory import Estimate, estimate, size
 from fewtune.plan.nearest import refuse_unfitting
@@ -216,6 +218,19 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(plan):
     assert "--set training.tokens_per_batch=512" in said
     assert f"that fits in the {size(found.total - 1)} that the GPU has free" in said
     assert "choose a smaller model" in refused(plan, 1000)
+
+
+def test_where_a_base_can_be_packed_that_is_nearer_than_to_train_less_of_it(plan, monkeypatch):
+    work = replace(BIG, update=Size(1, 8, 8), measured=Size(1, 8, 8), answers=None)
+    found = {}
+    for why in ("", "no CUDA device here"):
+        monkeypatch.setattr(nearest, "why_not_packed", lambda task, why=why: why)
+        found[why] = list(nearest._nearer(plan, work))
+    packed = [changes for changes in found[""] if changes.get("method.options.four_bit")]
+    assert packed and [c for c in found[""] if c not in packed] == found["no CUDA device here"]
+    names = [changes.get("method.name") for changes in found[""]]
+    assert names.index("lora") < found[""].index(packed[0]) < names.index("partial")
+    assert plan.changed(packed[0]).method == Part(name="lora", options={"four_bit": True})
 
 
 def test_on_a_processor_the_libraries_and_the_report_count(plan):
