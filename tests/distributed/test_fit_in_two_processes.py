@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
-import socket
-import sys
 import time
-import traceback
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Process, ended, join
 from safetensors.torch import load_file
 
 SETTINGS = (
@@ -26,72 +20,15 @@ SETTINGS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Process:
-    """A process of the command line and the file that holds what it said."""
-
-    number: int
-    out: Path
-    err: Path
-
-
 def started(count: int, folder: Path, *words: object) -> list[Process]:
-    """Start the command line in ``count`` processes with the environment that ``torchrun`` gives.
+    """Start the command line in ``count`` processes."""
 
-    They are forked: everything is imported already, which takes longest of all.
-    """
-    for module in ("fewtune.verbs.fit", "sklearn.linear_model", "peft", "matplotlib.pyplot"):
-        importlib.import_module(module)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    running = []
-    for rank in range(count):
-        more = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
-        more |= {"MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # forking beside idle threads
-            number = os.fork()
-        process = Process(number, folder / f"out-{rank}", folder / f"err-{rank}")
-        if not number:
-            _be(process, {name: str(value) for name, value in more.items()}, words)
-        running.append(process)
-    return running
-
-
-def _be(process: Process, environment: dict[str, str], words: Sequence[object]) -> None:
-    """Be the command line, and end."""
-    from accelerate.state import AcceleratorState, PartialState
-
-    code = 99
-    try:
-        # A GPU that the parent has used cannot be used by what is forked from it.
-        os.environ.update(environment | {"FEWTUNE_DEVICE": "cpu"})
-        for name, number in (("out", 1), ("err", 2)):
-            file = os.open(getattr(process, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(file, number)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        # What an earlier test has made in the parent is no part of a new process.
-        AcceleratorState._reset_state(True)
-        PartialState._reset_state()
+    def command(rank: int) -> None:
         from fewtune.cli.main import main
 
         main([str(word) for word in words])
-        code = 0
-    except SystemExit as end:
-        code = int(end.code or 0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
-
-def ended(running: list[Process]) -> list[tuple[int, str, str]]:
-    """Return exit code, output and messages of each process."""
-    codes = [os.waitstatus_to_exitcode(os.waitpid(p.number, 0)[1]) for p in running]
-    return [(c, p.out.read_text(), p.err.read_text()) for c, p in zip(codes, running, strict=True)]
+    return join(count, folder, command)
 
 
 def fit(data: Path, model: Path, run: Path, *more: str) -> tuple[object, ...]:

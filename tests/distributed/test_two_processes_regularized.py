@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
+import made_data
 import pytest
 import torch
+from forked import ended, join
+from trainings import training
 
-HERE = Path(__file__).resolve()
+from fewtune.models.load import resolve
+from fewtune.records import Example
+from fewtune.regularizers.base import REGULARIZERS as FAMILY
+from fewtune.tasks.base import TaskSettings
+from fewtune.tasks.generation import Generation
+from fewtune.train.loop import train
+from fewtune.train.monitors.time_budget import TimeBudget
+
 REGULARIZERS = {
     "replay": {"samples": 5, "length": 12, "dose": 0.5},
     "kl_to_base": {"samples": 5, "length": 12},
@@ -24,28 +30,16 @@ REGULARIZERS = {
 }
 
 
-def main(model: str, out: str) -> None:
+def trained(model: Path, folder: Path, name: str) -> None:
     """Train in this process, alone or as one of several, and write the weights."""
-    sys.path.insert(0, str(HERE.parents[1]))
-    import made_data
-    from trainings import training
-
-    from fewtune.models.load import resolve
-    from fewtune.records import Example
-    from fewtune.regularizers.base import REGULARIZERS as FAMILY
-    from fewtune.tasks.base import TaskSettings
-    from fewtune.tasks.generation import Generation
-    from fewtune.train.loop import train
-    from fewtune.train.monitors.time_budget import TimeBudget
-
-    task = Generation(resolve(model), TaskSettings(dropout=0.0), "prompt")
+    task = Generation(resolve(str(model)), TaskSettings(dropout=0.0), "prompt")
     made = made_data.prompts(7, seed=4)
     rows = task.encode([Example(a, b, f"made:{i}") for i, (a, b) in enumerate(made)])
     run = training(
         task,
         task.load_model(),
         rows,
-        Path(out).parent / os.environ.get("WORLD_SIZE", "1"),
+        folder,
         regularizers=[FAMILY.load(name)(options) for name, options in REGULARIZERS.items()],
         monitors=[TimeBudget()],
         batch_size=3,
@@ -58,42 +52,21 @@ def main(model: str, out: str) -> None:
         lambda event: heard.append(event.values["loss"]) if event.kind == "step" else None
     )
     train(run)
-    torch.save({"weights": run.weights(), "losses": heard}, out)
+    torch.save({"weights": run.weights(), "losses": heard}, folder / f"{name}.pt")
 
 
-def started(count: int, model: Path, folder: Path) -> list[dict]:
-    """Run this file in ``count`` processes and return what each wrote."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    running = []
-    for rank in range(count):
-        more = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "OMP_NUM_THREADS": 1}
-        more |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
-        more |= {"ACCELERATE_USE_CPU": "true", "FEWTUNE_DEVICE": "cpu"}
-        running.append(
-            subprocess.Popen(
-                [sys.executable, str(HERE), str(model), str(folder / f"{count}-{rank}.pt")],
-                env=os.environ | {name: str(value) for name, value in more.items()},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    for process in running:
-        said, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, said
-    return [torch.load(folder / f"{count}-{rank}.pt") for rank in range(count)]
+def processes(count: int, model: Path, folder: Path) -> list[dict]:
+    """Train in ``count`` processes and return what each wrote."""
+    folder.mkdir()
+    for code, _, said in ended(join(count, folder, lambda rank: trained(model, folder, str(rank)))):
+        assert code == 0, said
+    return [torch.load(folder / f"{rank}.pt") for rank in range(count)]
 
 
 def test_regularizers_do_the_same_in_two_processes(causal_lm, tmp_path):
-    (one,) = started(1, causal_lm, tmp_path)
-    two = started(2, causal_lm, tmp_path)
+    (one,) = processes(1, causal_lm, tmp_path / "one")
+    two = processes(2, causal_lm, tmp_path / "two")
     for found in two:
         assert found["losses"] == pytest.approx(one["losses"], rel=1e-4)
         for name, value in one["weights"].items():
             torch.testing.assert_close(found["weights"][name], value, rtol=0, atol=2e-5)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

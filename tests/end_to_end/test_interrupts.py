@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
 import random
@@ -11,11 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
-import warnings
 from pathlib import Path
 
 import pytest
+from forked import Process, ended, fork
 
 UPDATES = 24
 
@@ -32,48 +30,15 @@ def arguments(data: Path, model: Path, run: Path, resume: bool = False) -> list[
     return [*words, "--resume"] if resume else [*words, *(w for s in sets for w in ("--set", s))]
 
 
-def start(words: list[str], said: Path) -> int:
-    """Start the command line in a process of its own and return its number.
+def start(words: list[str], said: Path) -> Process:
+    """Start the command line in a process of its own; what it says goes to ``said``."""
 
-    It is forked: everything is imported already, which takes longest of all, and it can be killed
-    like any other process. What it says goes to ``said``.
-    """
-    for module in ("fewtune.verbs.fit", "sklearn.linear_model", "peft", "matplotlib.pyplot"):
-        importlib.import_module(module)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # forking beside idle threads
-        child = os.fork()
-    if child:
-        return child
-    from accelerate.state import AcceleratorState, PartialState
-
-    code = 99
-    try:
-        # A GPU that the parent has used cannot be used by what is forked from it.
-        os.environ["FEWTUNE_DEVICE"] = "cpu"
-        AcceleratorState._reset_state(True)
-        PartialState._reset_state()
-        file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    def command() -> None:
         from fewtune.cli.main import main
 
         main(words)
-        code = 0
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
-
-def ended(child: int) -> int:
-    """Wait for a process and return its exit code, negative for a signal."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return fork(command, said, said)
 
 
 def reached(run: Path, update: int, seconds: float = 100) -> None:
@@ -86,7 +51,7 @@ def reached(run: Path, update: int, seconds: float = 100) -> None:
 
 
 def finish(words: list[str], said: Path) -> None:
-    code = ended(start(words, said))
+    ((code, _, _),) = ended([start(words, said)])
     assert code in (0, 1), said.read_text()
     assert "Traceback" not in said.read_text()
 
@@ -129,8 +94,8 @@ def test_killed_at_random_updates(undisturbed, tmp_path):
     for number, update in enumerate(at):
         child = start(arguments(data, model, run, resume=number > 0), said)
         reached(run, update)
-        os.kill(child, signal.SIGKILL)
-        assert ended(child) == -signal.SIGKILL, said.read_text()
+        os.kill(child.number, signal.SIGKILL)
+        assert ended([child])[0][0] == -signal.SIGKILL, said.read_text()
         assert not (run / "scores.json").exists()
     finish(arguments(data, model, run, resume=True), said)
     reason = f"killed at updates {at} (FEWTUNE_KILL_SEED={seed})"
@@ -145,8 +110,8 @@ def test_killed_in_the_middle_of_a_checkpoint(undisturbed, tmp_path):
     run, said = tmp_path / "run", tmp_path / "said"
     child = start(arguments(data, model, run), said)
     reached(run, 5)
-    os.kill(child, signal.SIGKILL)
-    ended(child)
+    os.kill(child.number, signal.SIGKILL)
+    ended([child])
     (kept,) = [p for p in (run / "checkpoints").iterdir() if p.suffix == ""]
     old = kept.with_name(kept.name + ".old")
     if old.exists():
@@ -167,8 +132,8 @@ def test_other_data_or_another_model_is_not_gone_on_with(
     run = tmp_path / "run"
     child = start(arguments(data, model, run), tmp_path / "said")
     reached(run, 2)
-    os.kill(child, signal.SIGKILL)
-    ended(child)
+    os.kill(child.number, signal.SIGKILL)
+    ended([child])
     other = tmp_path / data.name
     lines = data.read_text().splitlines()
     other.write_text("\n".join([*lines[:-2], lines[-1], lines[-2]]) + "\n")
