@@ -75,8 +75,8 @@ def _few_shot_on_a_gpu() -> Figures:
     return (
         [
             (
-                f"the same four on a GPU ({', '.join(sorted(cards))}), `fit --effort quick` for the "
-                "frozen encoder with logistic regression",
+                f"the same four on a GPU ({', '.join(sorted(cards))}), `fit --effort quick` for "
+                "the frozen encoder with logistic regression",
                 "; ".join(told),
                 "quality/results/few_shot_cuda",
             )

@@ -171,10 +171,11 @@ def value_curve(
         gain = (float("nan"),) * 3
         drawn: tuple[tuple[float, float], ...] = ()
         if law is not None:
-            gain = law.gain(len(known), len(known) + more)
+            ahead = len(known), len(known) + more
+            gain = law.gain(*ahead)
             ends = np.geomspace(sizes[0], len(known) + more, 40)
             drawn = tuple((float(m), _value(measure, law.error(float(m)))) for m in ends)
-            if not doubt and gain[1] <= 0 <= gain[2]:
+            if not doubt and law.silent(*ahead):
                 doubt = "between the sizes that were tried the gain does not rise above chance"
         return ValueCurve(
             measure.name,

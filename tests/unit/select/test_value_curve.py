@@ -10,7 +10,7 @@ import pytest
 from outcomes import classified, generated
 
 from fewtune.measures.base import row_measure
-from fewtune.select.law import fit_law
+from fewtune.select.law import Law, fit_law
 from fewtune.select.subsets import nested_subsets
 from fewtune.select.value_curve import (
     Round,
@@ -198,6 +198,17 @@ class TestLaw:
         sure = fit_law(sizes, errors, 0.0, [1] * 3).gain(400, 800)
         lucky = fit_law(sizes, errors, 0.04, [1] * 3).gain(400, 800)
         assert lucky[2] - lucky[1] > sure[2] - sure[1] + 1.96 * 0.0071
+
+    def test_what_the_laws_say_is_told_though_the_wider_interval_reaches_below_nothing(self):
+        """By hand: falls of 0.5 to 3.5% of an error of 0.2, even: 95% within 0.115 and 0.685
+        points, the middle 0.4; half as far again on both sides is -0.0275 and 0.8275."""
+        falls = np.linspace(0.005, 0.035, 4001)
+        made = Law(100, np.full(4001, 0.2), 1 - 2 * falls, np.ones(4001), 0.0)
+        gain, low, high = made.gain(100, 200)
+        assert (gain, low, high) == pytest.approx((0.004, -0.000275, 0.008275), abs=1e-5)
+        assert not made.silent(100, 200)
+        level = Law(100, np.full(4001, 0.2), 1 - 2 * (falls - 0.006), np.ones(4001), 0.0)
+        assert level.silent(100, 200)
 
 
 def test_a_sentence_for_a_loss():
