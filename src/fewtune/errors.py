@@ -8,16 +8,20 @@
     ├── ModelError         a model cannot be found, read, or does not fit the task
     ├── RunError           a run folder is missing, full, read-only or not a run
     ├── MissingExtra       an optional dependency is not installed
+    ├── OutOfMemory        there was no more memory
     └── TrainingStopped    training was ended by a monitor because its result would be worthless
 """
 
 from __future__ import annotations
+
+import re
 
 __all__ = [
     "DataError",
     "FewtuneError",
     "MissingExtra",
     "ModelError",
+    "OutOfMemory",
     "PlanError",
     "RunError",
     "TrainingStopped",
@@ -92,6 +96,33 @@ class MissingExtra(FewtuneError):
             "no such package",
             cure=f"Run: pip install 'fewtune[{extra}]'",
         )
+
+
+class OutOfMemory(FewtuneError):
+    """The device, or the machine, had no more memory to give.
+
+    Examples
+    --------
+    >>> print(OutOfMemory.of(MemoryError(), "Free some"))
+    Expected enough memory. Got no more of it. Free some.
+    >>> OutOfMemory.of(ValueError("no"), "Free some") is None
+    True
+    """
+
+    @classmethod
+    def of(cls, error: BaseException, cure: str) -> OutOfMemory | None:
+        """Return what ``error`` of Python, numpy or torch says, if that is its reason."""
+        words = str(error)
+        told = type(error).__name__ == "OutOfMemoryError" or any(w in words for w in _NO_MEMORY)
+        if not told and not isinstance(error, MemoryError):
+            return None
+        asked = re.search(r"allocate ([\d.,]+ ?[A-Za-z]+)", words)
+        more = f", for another {asked[1]}" if asked else ""
+        return cls("enough memory", f"no more of it{more}", cure=cure)
+
+
+_NO_MEMORY = ("DefaultCPUAllocator: ", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+"""Words of torch's errors where they have no class of their own."""
 
 
 class TrainingStopped(FewtuneError):

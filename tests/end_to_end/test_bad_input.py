@@ -493,3 +493,29 @@ def test_nan_while_training_stops_at_that_update_and_saves_nothing(
     ]
     # The report tells of it too, from the journal alone.
     assert fewtune("report", run).code in (0, 2)
+
+
+def test_memory_that_runs_out_is_told_and_the_fit_goes_on_later(causal_lm, data_folder, tmp_path):
+    """Memory is really asked for, from torch, and refused."""
+    import torch
+
+    import fewtune
+    from fewtune.errors import OutOfMemory
+
+    def greedy(event):
+        if event.kind == "step" and event.update == 3:
+            torch.empty(1 << 50)
+
+    settings = {"training.updates": 5, "training.checkpoint_seconds": 0, "select.samples": 2}
+    run = tmp_path / "run"
+    with pytest.raises(OutOfMemory) as told:
+        fewtune.fit(
+            data_folder / "prompts.jsonl", str(causal_lm), settings=settings, output=run,
+            listeners=[greedy],
+        )  # fmt: skip
+    said = str(told.value)
+    assert said.startswith("Expected enough memory. Got no more of it, for another")
+    assert "training.tokens_per_batch" in said and "--resume" in said
+    assert told.value.exit_code == 2
+    done = fewtune.fit(data_folder / "prompts.jsonl", str(causal_lm), output=run, resume=True)
+    assert done.verdict.decision in ("ship", "hold")

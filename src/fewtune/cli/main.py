@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from fewtune.environment import process_rank
-from fewtune.errors import FewtuneError
+from fewtune.errors import FewtuneError, OutOfMemory
 from fewtune.listing import module_help
 from fewtune.verbs.together import told_elsewhere
 
@@ -97,8 +97,12 @@ def main(arguments: Any = None) -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
-    except Exception:
+    except Exception as error:
         import traceback
+
+        if (told := OutOfMemory.of(error, "Free some, or give fewer rows at once")) is not None:
+            typer.echo(f"fewtune: {told}", err=True)
+            sys.exit(told.exit_code)
 
         traceback.print_exc()
         typer.echo("fewtune: this is a fault of fewtune; please report it with the above", err=True)

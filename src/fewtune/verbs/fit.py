@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fewtune.environment import device_name
-from fewtune.errors import FewtuneError, RunError
+from fewtune.errors import FewtuneError, OutOfMemory, RunError
 from fewtune.models.load import fingerprint
 from fewtune.plan.memory import in_words
 from fewtune.plan.plan import Effort, Plan
@@ -116,6 +116,7 @@ def fit(
     except FewtuneError as error:
         # Bad input found late leaves nothing behind, so the same command works once it is mended.
         late = not resume and error.exit_code == FewtuneError.exit_code
+        late = late and not isinstance(error, OutOfMemory)
         if late and together.first:
             journal.close()
             folder.discard()
