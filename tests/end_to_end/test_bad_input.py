@@ -506,7 +506,10 @@ def test_memory_that_runs_out_is_told_and_the_fit_goes_on_later(causal_lm, data_
         if event.kind == "step" and event.update == 3:
             torch.empty(1 << 50)
 
-    settings = {"training.updates": 5, "training.checkpoint_seconds": 0, "select.samples": 2}
+    settings = {
+        "training.updates": 5, "training.evaluations": 1, "training.checkpoint_seconds": 0,
+        "select.samples": 2,
+    }  # fmt: skip
     run = tmp_path / "run"
     with pytest.raises(OutOfMemory) as told:
         fewtune.fit(
