@@ -151,7 +151,7 @@ def _missing(path: Path, name: str) -> DataError:
         return DataError("a file that exists", f"no folder {folder}", name, "Check the path")
     near = suggest(path.name, beside) if beside else "Check the path"
     holds = (
-        f"nothing of that name; the folder holds {listed(beside)}" if beside else "an empty folder"
+        f"nothing of that name; the folder {f'holds {listed(beside)}' if beside else 'is empty'}"
     )
     return DataError("a file that exists", holds, name, near)
 

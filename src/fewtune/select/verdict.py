@@ -61,8 +61,11 @@ def decide(
     findings += watched
     holding = [found for found in findings if found.holds]
     reasons = [found.reason for found in (*holding, *(f for f in findings if not f.holds))]
-    cures = tuple(dict.fromkeys(found.cure for found in holding if found.cure))
-    return Verdict("hold" if holding else "ship", tuple(reasons), cures)
+    cures = list(dict.fromkeys(found.cure for found in holding if found.cure))
+    if otherwise and not any(otherwise in cure for cure in cures):
+        level = [d for c, d in paired.items() if c not in TUNED and d.low <= 0 <= d.high]
+        cures += [f"{d.n} test rows are too few to tell; {otherwise}" for d in level[:1]]
+    return Verdict("hold" if holding else "ship", tuple(reasons), tuple(cures))
 
 
 def _compared(headline: Score, control: str, difference: Score, otherwise: str) -> Guard:

@@ -154,7 +154,7 @@ def test_a_hub_id_asks_for_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(DataError, match="no folder data"):
         load("data/name.csv")
     (tmp_path / "owner").mkdir()
-    with pytest.raises(DataError, match="an empty folder"):
+    with pytest.raises(DataError, match="nothing of that name; the folder is empty"):
         load("owner/name")
 
 

@@ -188,6 +188,18 @@ def test_one_control_that_is_not_beaten_holds():
     )
 
 
+def test_where_all_rows_could_judge_that_is_said_once_and_only_where_it_is_open():
+    open_, closed = score(0.0, -0.3, 0.3), score(-0.3, -0.4, -0.2)
+    words = "--set data.rotations=5 lets all 45 judge"
+    verdict = decide(HIGHER, {"tfidf": open_, "frozen": open_}, otherwise=words)
+    assert verdict.cures[-1] == f"100 test rows are too few to tell; {words}"
+    assert sum(words in cure for cure in verdict.cures) == 1
+    better = decide(HIGHER, {"tfidf": open_, "frozen": score(0.05, -0.1, 0.2)}, otherwise=words)
+    assert sum(words in cure for cure in better.cures) == 1
+    assert not any(words in c for c in decide(HIGHER, {"tfidf": closed}, otherwise=words).cures)
+    assert not any("too few" in c for c in decide(HIGHER, {"tfidf": open_}).cures)
+
+
 def test_better_but_not_surely_says_how_many_rows_would_tell():
     """Gain 0.05, half width 0.1, 100 rows: 100 · (1.4 · 0.1 / 0.05)² = 784, rounded up 790."""
     verdict = decide(HIGHER, {"frozen": score(0.05, -0.05, 0.15)})
