@@ -102,7 +102,7 @@ def _flips(tried: list[Alternative], higher: bool, unit: str) -> str:
         noise = "inside the noise" if overlap else "outside the noise"
         return f"{best.name} scored {size} better, {noise}; a surer lead would have taken it."
     if ahead == 0:
-        return f"{best.name} scored the same; any lead of its own would have taken it."
+        return f"{best.name} scored the same: other rows could flip it."
     if not known:
         return f"{best.name} came next, {size} behind."
     if overlap:

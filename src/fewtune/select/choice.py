@@ -60,8 +60,11 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     if trial is best:
         headline = measure.name.replace("_", " ")
         reason = f"best {headline} on the {rows}"
-        if sign * best.score.value < max(sign * one.score.value for one in trials):
+        others = [sign * one.score.value for one in trials if one is not best]
+        if others and sign * best.score.value < max(others):
             reason = f"lowest loss on the {rows} of those within one standard error in {headline}"
+        elif others and sign * best.score.value == max(others) and best.validation.labels:
+            reason = f"lowest loss on the {rows} of those with the best {headline}"
         if len(trials) > 1:
             reason += ", and no cheaper candidate is near enough"
     else:

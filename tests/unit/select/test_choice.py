@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -148,6 +149,21 @@ def test_the_cheaper_of_two_equals_and_the_only_one():
     assert chosen.name == "cheap"
     chosen, reason = choose(made, [trial("only", right(3))])
     assert (chosen.name, reason) == ("only", "best accuracy on the 40 validation rows")
+
+
+def test_of_equal_accuracy_the_lower_loss_is_the_reason():
+    """Both are right on 30 of 40 rows, the same ones; one is ten times as sure where it is right
+    and doubts where it is wrong, at whatever temperature."""
+    made = material("accuracy", validation=range(40))
+    truth, answers = [0] * 40, [0] * 30 + [1] * 10
+    blind = classified(truth, answers, classes=2, sure=0.7)
+    seeing = replace(blind, probabilities=np.array([[0.99, 0.01]] * 30 + [[0.45, 0.55]] * 10))
+    seeing = replace(seeing, losses=-np.log(seeing.probabilities[:, 0]))
+    solved = trial("head", blind)
+    solved.head = object()
+    chosen, reason = choose(made, [solved, trial("contrastive", seeing)])
+    assert chosen.name == "contrastive"
+    assert reason.startswith("lowest loss on the 40 validation rows of those with the best acc")
 
 
 # The verdict
