@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fewtune.errors import PlanError
+
 __all__ = [
     "bf16_is_native",
     "describe",
@@ -79,17 +81,27 @@ def _commit() -> str:
 
 
 def device_name() -> str:
-    """Return ``cuda``, ``mps`` or ``cpu``, the best that is here; ``FEWTUNE_DEVICE`` overrides."""
+    """Return ``cuda``, ``mps`` or ``cpu``, the best that is here; ``FEWTUNE_DEVICE`` overrides.
+
+    Raises
+    ------
+    PlanError
+        If that names a device that is not here.
+    """
     import torch
 
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = ["cuda"] * bool(cards) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     wanted = os.environ.get("FEWTUNE_DEVICE")
-    if wanted:
-        return wanted
-    if torch.cuda.is_available():
-        return "cuda"
-    if torch.backends.mps.is_available():
-        return "mps"
-    return "cpu"
+    if wanted and wanted not in (*here, *(f"cuda:{number}" for number in range(cards))):
+        several = f" or cuda:0 to cuda:{cards - 1}" if cards > 1 else ""
+        raise PlanError(
+            f"a device that is here: {', '.join(here)}{several}",
+            repr(wanted),
+            "FEWTUNE_DEVICE",
+            "Set it to one that is, or leave it out",
+        )
+    return wanted or here[0]
 
 
 def free_memory(device: str) -> int | None:

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from fewtune import environment
+from fewtune.errors import PlanError
 
 
 def test_everything_is_seeded():
@@ -36,10 +37,20 @@ def test_the_description_is_plain_and_whole(monkeypatch):
     assert {"commit", "platform", "cores", "threads", "bf16", "command"} <= set(found)
 
 
-@pytest.mark.parametrize("name", ["cpu", "cuda:1"])
-def test_the_device_can_be_named(monkeypatch, name):
-    monkeypatch.setenv("FEWTUNE_DEVICE", name)
-    assert environment.device_name() == name
+def test_the_device_can_be_named_and_must_be_here(monkeypatch):
+    def named(name, cards=0):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+        monkeypatch.setenv("FEWTUNE_DEVICE", name)
+        return environment.device_name()
+
+    assert named("cpu") == "cpu"
+    assert named("cpu", 2) == "cpu"
+    assert named("cuda:1", 2) == "cuda:1"
+    assert named("", 1) == "cuda"
+    for name, cards in (("cuda", 0), ("cuda:2", 2), ("gpu", 1), ("CPU", 0)):
+        with pytest.raises(PlanError, match=rf"Got '{name}' \(FEWTUNE_DEVICE\)"):
+            named(name, cards)
 
 
 def test_a_package_that_is_not_there_is_said_to_be_missing(monkeypatch):

@@ -51,10 +51,15 @@ class Together:
         from accelerate import Accelerator
         from accelerate.utils import InitProcessGroupKwargs
 
+        device = device_name()
+        if device.startswith("cuda:"):
+            import torch
+
+            torch.cuda.set_device(device)
         handlers: list[Any] = []
         if self.count > 1:
             handlers.append(InitProcessGroupKwargs(timeout=LONGEST_WAIT))
-        return Accelerator(cpu=device_name() == "cpu", kwargs_handlers=handlers)
+        return Accelerator(cpu=device == "cpu", kwargs_handlers=handlers)
 
     def everywhere(self, action: Callable[[], V]) -> V:
         """Return what ``action`` gives here, once it is done in every process.
