@@ -364,7 +364,8 @@ def test_a_random_split_of_copied_images_claims_too_much(tmp_path: Path) -> None
     assert (found.clusters, found.crossing) == (20, 0)
     # Spots say nothing of the label, so that only a copy on the other side does.
     assert found.claimed is not None and found.claimed > 20
-    assert any("points of accuracy under a random split" in s for s in found.sentences)
+    better = f"would have made a fast probe look {found.claimed:.1f} points of accuracy better."
+    assert found.sentences[-1] == f"A random split {better}"
 
 
 def test_images_that_cross_to_a_given_test_are_counted(tmp_path: Path) -> None:
@@ -383,3 +384,7 @@ def test_a_certificate_counts_in_words_and_leaves_out_what_there_is_none_of():
     assert told(1, 2, 1)[1] == "1 pair of rows crosses to the files given for test."
     assert told(0, 0, 2)[0] == "2 pairs of rows cross to the files given for test."
     assert told(0, 0, 2)[1] == "A random split would have let 1 pair cross."
+    unseen = certificate._sentences(Units((), (), (), 0, 0), 0, 0.0, -13.3, given=False)
+    assert unseen[-1] == (
+        "A random split would not have made a fast probe look better (-13.3 points)."
+    )
