@@ -71,7 +71,8 @@ def guards(
         costs["forgetting"] = _forgotten(scores, budget.forgetting)
     if "general_loss" in scores and budget.general_loss:
         general = scores["general_loss"]
-        bounded = _bounded(general, budget.general_loss, "more loss on general text")
+        words = "more loss on general text", "less loss on general text"
+        bounded = _bounded(general, budget.general_loss, *words)
         costs["general_loss"] = bounded, general
     # One cure for both: two that differ by a budget would be read as two things to do.
     cure = _harder(held, {name: score for name, (guard, score) in costs.items() if guard.holds})
@@ -137,11 +138,17 @@ def _endless(score: Score) -> Guard:
     )
 
 
-def _bounded(score: Score, bound: float, what: str) -> Guard:
-    """Return whether a share that should be small is surely beyond its bound."""
+def _bounded(score: Score, bound: float, what: str, gained: str = "") -> Guard:
+    """Return whether a share that should be small is surely beyond its bound.
+
+    ``gained`` are the words for one below zero, which is told as what it is: a gain.
+    """
+    value, low, high = 100 * score.value, 100 * score.low, 100 * score.high
+    if value < 0 and gained:
+        value, low, high, what = -value, -high, -low, gained
     amount = (
-        f"{100 * score.value:.1f}% {what} ({interval(100 * score.low, 100 * score.high, '.1f')}, "
-        f"n {score.n}; budget {100 * bound:.1f}%)"
+        f"{value:.1f}% {what} ({interval(low, high, '.1f')}, n {score.n}; "
+        f"budget {100 * bound:.1f}%{' more' if what == gained else ''})"
     )
     name = "general ability" if score.name == "general_loss" else "forgotten"
     if score.low > bound:
@@ -173,10 +180,13 @@ def _forgotten(scores: Mapping[str, Score], bound: float) -> tuple[Guard, Score]
     of a kind of item with four options. The second, fewer right than before, says less than what
     was forgotten where something was learnt as well, and never more.
     """
-    named = {"forgetting": "of the probes", "forgetting_net": "fewer probes right"}
+    named = {
+        "forgetting": ("of the probes",),
+        "forgetting_net": ("fewer probes right", "more probes right"),
+    }
     views = [
-        (_bounded(scores[name], bound, what), scores[name])
-        for name, what in named.items()
+        (_bounded(scores[name], bound, *words), scores[name])
+        for name, words in named.items()
         if name in scores
     ]
     return max(views, key=lambda view: (view[0].holds, view[1].value > bound))

@@ -96,6 +96,17 @@ def test_a_gain_that_is_sure_and_next_to_nothing_is_none(gain, decision):
     assert ("next to nothing" in found.reasons[0]) == (decision == "hold")
 
 
+def test_a_loss_that_fell_is_told_as_less_loss():
+    """A rise of -8% with an interval from -9 to -7.1 is 8% less, from 7.1 to 9."""
+    (found,) = guards({"general_loss": score("general_loss", -0.08, -0.09, -0.071)}, BudgetPlan())
+    assert found.reason.startswith("general ability within the budget: 8.0% less loss on general")
+    assert "95% interval [7.1, 9.0], n " in found.reason
+    assert "; budget 5.0% more)" in found.reason
+    (risen,) = guards({"general_loss": score("general_loss", 0.02, -0.01, 0.05)}, BudgetPlan())
+    assert "2.0% more loss on general text (95% interval [-1.0, 5.0]" in risen.reason
+    assert "budget 5.0%)" in risen.reason
+
+
 def test_extraction_above_the_base_holds():
     assert verdict(memorization=score("memorization", 0.1, 0.02, 0.2)).decision == "hold"
     few = verdict(memorization=score("memorization", 0.1, -0.02, 0.2))
