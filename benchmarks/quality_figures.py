@@ -41,7 +41,7 @@ RIVALS = {
     "frozen10": "the frozen encoder with logistic regression",
     "frozencv": "with its strength by cross-validation",
     "setfit": "SetFit",
-    "trainer": "the transformers Trainer at the best of three rates",
+    "trainer": "the transformers Trainer at the best of",
 }
 
 
@@ -100,6 +100,11 @@ def _few_shot() -> Figures:
             seeds = sorted(set(ours) & set(theirs))
             if seeds:
                 few = "" if len(seeds) == len(ours) else f" ({count(len(seeds), 'seed')})"
+                if rival == "trainer":
+                    rates = (HERE / "quality/results/few_shot").glob(f"{cell}_*_trainer-*.json")
+                    words += (
+                        f" {count(len({p.stem.partition('_trainer')[2] for p in rates}), 'rate')}"
+                    )
                 told.append(f"{words} {mean_accuracy(theirs, seeds)}{few}")
         rows.append(
             (
