@@ -153,6 +153,17 @@ def test_a_method_is_for_a_task_or_refused_with_both_names(method, kind):
     assert kind in str(told.value)
 
 
+def test_rungs_beside_a_base_in_four_bits_leave_its_weights_alone(monkeypatch):
+    monkeypatch.setattr("fewtune.methods.lora.why_not_packed", lambda task: "")
+    plan = planned("lora", "text_classification").changed({"select.rungs": ["head"]})
+    packed = plan.changed({"method.options": {"four_bit": True}})
+    refuse_unfit(packed)
+    for rung in ("contrastive", "partial", "full"):
+        refuse_unfit(plan.changed({"select.rungs": ["head", rung]}))
+        with pytest.raises(PlanError, match=rf"four bits alone. Got {rung} \(select.rungs\)"):
+            refuse_unfit(packed.changed({"select.rungs": ["head", rung]}))
+
+
 @pytest.mark.parametrize(("method", "kind"), SENSIBLE)
 def test_every_regularizer_composes_or_is_refused_by_name(made, tmp_path, method, kind):
     for name in REGULARIZERS.names():

@@ -30,7 +30,7 @@ def refuse_unfit(plan: Plan) -> None:
     method = _method(plan, plan.method, "method.name")
     _refuse_head_first(plan, method)
     for rung in plan.select.rungs:
-        _method(plan, Part(name=rung), "select.rungs")
+        _refuse_unpacked(plan, _method(plan, Part(name=rung), "select.rungs"))
     build([(part.name, part.options) for part in plan.augmentations])
     for part in plan.monitors:
         MONITORS.load(part.name)(part.options)
@@ -69,6 +69,19 @@ def _method(plan: Plan, part: Part, key: str) -> Method:
             "Set them otherwise, or leave them out",
         )
     return method
+
+
+def _refuse_unpacked(plan: Plan, rung: Method) -> None:
+    """Raise where a rung would train weights of a base that is held in four bits."""
+    if plan.method.options.get("four_bit") and not (
+        rung.keeps_base or rung.solves & {plan.task.name}
+    ):
+        raise PlanError(
+            "rungs that leave the weights of a base in four bits alone",
+            rung.name,
+            "select.rungs",
+            "Keep the head alone: --set select.rungs=[head]",
+        )
 
 
 def _refuse_head_first(plan: Plan, method: Method) -> None:
