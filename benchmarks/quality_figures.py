@@ -204,7 +204,7 @@ def _regret() -> Figures:
     return [
         (
             "`--effort normal` against the best of 30 configurations on the test rows (seed 0; "
-            "accuracy of signs, else nats/byte)",
+            "accuracy of classifiers, else nats/byte)",
             f"{near} of {count(len(found), 'cell')} within 2 points or 2%: {'; '.join(told)}",
             "quality/results/regret",
         )
