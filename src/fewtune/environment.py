@@ -8,6 +8,8 @@ import platform
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ __all__ = [
     "resident_memory",
     "reuse_memory",
     "seed_everything",
+    "seeded",
     "versions",
 ]
 
@@ -205,6 +208,23 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+@contextmanager
+def seeded(device: Any, seed: int) -> Iterator[None]:
+    """Have what is drawn in the block on ``device`` depend on ``seed``, and nothing after it.
+
+    Other devices are left alone: torch would start every GPU to remember where its draws were.
+    """
+    import torch
+
+    place = torch.device(device)
+    own = []
+    if place.type == "cuda":
+        own = [torch.cuda.current_device() if place.index is None else place.index]
+    with torch.random.fork_rng(devices=own, device_type="cuda"):
+        torch.manual_seed(seed)
+        yield
 
 
 def describe(seed: int) -> dict[str, Any]:

@@ -53,6 +53,17 @@ def test_the_device_can_be_named_and_must_be_here(monkeypatch):
             named(name, cards)
 
 
+def test_what_is_drawn_by_a_seed_changes_nothing_after_it():
+    torch.manual_seed(1)
+    wanted = torch.rand(3)
+    torch.manual_seed(1)
+    with environment.seeded("cpu", 5):
+        first = torch.rand(2)
+    assert torch.equal(torch.rand(3), wanted)
+    with environment.seeded(torch.device("cpu"), 5):
+        assert torch.equal(torch.rand(2), first)
+
+
 def test_a_package_that_is_not_there_is_said_to_be_missing(monkeypatch):
     monkeypatch.setattr(environment, "PACKAGES", ("no-such-package-at-all",))
     assert environment.versions()["no-such-package-at-all"] == "not installed"

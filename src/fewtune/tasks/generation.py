@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fewtune.data.batches import chunks
 from fewtune.data.template import prompt_text, with_template
 from fewtune.data.tokens import IGNORED, encode_supervised
+from fewtune.environment import seeded
 from fewtune.errors import ModelError, PlanError
 from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_causal_lm, load_tokenizer
@@ -207,8 +208,7 @@ class Generation(Task):
             if temperature > 0
             else {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
         )
-        with inference(model), torch.random.fork_rng(), self.autocast():
-            torch.manual_seed(seed)
+        with inference(model), seeded(device, seed), self.autocast():
             for places in chunks(range(len(prompts)), lengths, self.answer_budget(model)):
                 width = max(len(prompts[i]) for i in places)
                 ids = torch.full((len(places), width), int(self.tokenizer.pad_token_id or 0))

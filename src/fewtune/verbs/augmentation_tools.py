@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fewtune.environment import device_name
+from fewtune.environment import device_name, seeded
 from fewtune.errors import ModelError
 from fewtune.records import Message
 from fewtune.verbs.endpoint import Endpoint
@@ -179,8 +179,7 @@ class _Writer:
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         room = min(LONGEST, self._context // 2)
         ids = torch.tensor([ids[-(self._context - room) :]], device=self._device)
-        with torch.inference_mode(), torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with torch.inference_mode(), seeded(self._device, seed):
             out = self._model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
@@ -242,8 +241,7 @@ class _Translator:
         # Texts of like length together waste little padding.
         order = sorted(range(len(texts)), key=lambda at: (len(texts[at]), texts[at]))
         found = [""] * len(texts)
-        with torch.inference_mode(), torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with torch.inference_mode(), seeded(self._device, seed):
             for start in range(0, len(order), ROWS_AT_ONCE):
                 places = order[start : start + ROWS_AT_ONCE]
                 batch = self._tokenizer(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fewtune.tasks.generation import Generation
+    from fewtune.environment import seeded
+from fewtune.tasks.generation import Generation
 
 __all__ = ["write"]
 
@@ -50,8 +51,7 @@ def write(
     if temperature > 0:
         drawing = {"do_sample": True, "temperature": temperature, "top_k": 0}
     sizes = [len(ids) + most for ids, most in zip(prompts, lengths, strict=True)]
-    with inference(model), torch.random.fork_rng(), task.autocast():
-        torch.manual_seed(seed)
+    with inference(model), seeded(device, seed), task.autocast():
         for places in chunks(range(len(prompts)), sizes, task.answer_budget(model), most=64):
             width = max(len(prompts[i]) for i in places)
             ids = torch.full((len(places), width), pad)
