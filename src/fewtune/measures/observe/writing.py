@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fewtune.environment import seeded
+
 if TYPE_CHECKING:
-    from fewtune.environment import seeded
-from fewtune.tasks.generation import Generation
+    from fewtune.tasks.generation import Generation
 
 __all__ = ["write"]
 
