@@ -129,13 +129,16 @@ def _target_and_forgetting(device: str) -> Figures:
     """Return how many cells keep the target and save nine tenths of what plain tuning forgets."""
     from benchmarks.quality.target_and_forgetting import COMPARED, RESULTS, kept, weighed
 
-    both = [weighed(found) for found in kept(device).values() if set(COMPARED) <= set(found)]
+    there = {key: found for key, found in kept(device).items() if set(COMPARED) <= set(found)}
+    both = [weighed(found) for found in there.values()]
+    seeds = sorted({key.rpartition(" ")[2] for key in there})
     if not both:
         return []
     saved = [100 * one["saved"] for one in both]
     return [
         (
-            f"target and forgetting beside plain tuning, {count(len(both), 'cell')} (seed 0"
+            f"target and forgetting beside plain tuning, {count(len(both), 'cell')} "
+            f"(seed{'s' if len(seeds) > 1 else ''} {' and '.join(seeds)}"
             f"{', on a GPU, most of them of the built-in model' if device == 'cuda' else ''})",
             f"{sum(one['good'] for one in both)} within 1% of its target with at least 90% less "
             f"loss on general text; saved {min(saved):.0f}% to {max(saved):.0f}%",
