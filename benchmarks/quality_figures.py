@@ -72,18 +72,13 @@ def _few_shot_on_a_gpu() -> Figures:
             both = mean_accuracy(ours, seeds), mean_accuracy(frozen, seeds)
             told.append(f"{both[0]} for {both[1]} ({count(len(seeds), 'seed')})")
             cards |= {ours[seed]["accelerator"] for seed in seeds}
-    return (
-        [
-            (
-                f"the same four on a GPU ({', '.join(sorted(cards))}), `fit --effort quick` for "
-                "the frozen encoder with logistic regression",
-                "; ".join(told),
-                "quality/results/few_shot_cuda",
-            )
-        ]
-        if told
-        else []
+    if not told:
+        return []
+    what = (
+        f"the same four on a GPU ({', '.join(sorted(cards))}), `fit --effort quick` for the frozen "
+        "encoder with logistic regression"
     )
+    return [(what, "; ".join(told), "quality/results/few_shot_cuda")]
 
 
 def _few_shot() -> Figures:
@@ -101,10 +96,9 @@ def _few_shot() -> Figures:
             if seeds:
                 few = "" if len(seeds) == len(ours) else f" ({count(len(seeds), 'seed')})"
                 if rival == "trainer":
-                    rates = (HERE / "quality/results/few_shot").glob(f"{cell}_*_trainer-*.json")
-                    words += (
-                        f" {count(len({p.stem.partition('_trainer')[2] for p in rates}), 'rate')}"
-                    )
+                    files = (HERE / "quality/results/few_shot").glob(f"{cell}_*_trainer-*.json")
+                    rates = {path.stem.rpartition("_")[2] for path in files}
+                    words += f" {count(len(rates), 'rate')}"
                 told.append(f"{words} {mean_accuracy(theirs, seeds)}{few}")
         rows.append(
             (

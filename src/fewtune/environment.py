@@ -214,7 +214,8 @@ def seed_everything(seed: int) -> None:
 def seeded(device: Any, seed: int) -> Iterator[None]:
     """Have what is drawn in the block on ``device`` depend on ``seed``, and nothing after it.
 
-    Other devices are left alone: torch would start every GPU to remember where its draws were.
+    Other devices are left alone: torch would start every GPU to remember where its draws were. (On
+    MPS, whose state it cannot keep, what is drawn after the block is of ``seed`` too.)
     """
     import torch
 
@@ -232,7 +233,7 @@ def describe(seed: int) -> dict[str, Any]:
     import torch
 
     device = device_name()
-    accelerator = torch.cuda.get_device_name(0) if device.startswith("cuda") else ""
+    accelerator = torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
     return {
         "versions": versions(),
         "commit": _commit(),

@@ -150,10 +150,8 @@ def _missing(path: Path, name: str) -> DataError:
     except OSError:
         return DataError("a file that exists", f"no folder {folder}", name, "Check the path")
     near = suggest(path.name, beside) if beside else "Check the path"
-    holds = (
-        f"nothing of that name; the folder {f'holds {listed(beside)}' if beside else 'is empty'}"
-    )
-    return DataError("a file that exists", holds, name, near)
+    holds = f"holds {listed(beside)}" if beside else "is empty"
+    return DataError("a file that exists", f"nothing of that name; the folder {holds}", name, near)
 
 
 def _check_fields(given: Mapping[str, str]) -> None:

@@ -78,7 +78,7 @@ def packing(model: Any) -> tuple[int, int]:
 
 
 def load_packed(source: Source, task: str) -> Any:
-    """Return the base for ``task``, its linear layers in four bits, on the first CUDA device.
+    """Return the base for ``task``, its linear layers in four bits, on the CUDA device in use.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def load_packed(source: Source, task: str) -> Any:
             kind,
             "model",
             quantization_config=packed_config(),
-            device_map={"": 0},
+            device_map={"": torch.cuda.current_device()},
             dtype=torch.float32,
             use_safetensors=True,
             output_loading_info=True,

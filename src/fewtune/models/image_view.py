@@ -62,9 +62,10 @@ class ImageView:
 
         Which files those are is told by the check ``empty``.
         """
+        device = device_name()
         if self._model is None:
             made = classifier_of(read_image_model(self._source), self._source, 1)[0]
-            self._model = made.eval().to(device_name())
+            self._model = made.eval().to(device)
         states = np.zeros((len(texts), self._model.head.in_features), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(texts), AT_ONCE):
@@ -76,6 +77,6 @@ class ImageView:
                         continue
                 if read:
                     pixels = torch.from_numpy(self._pixels.normalized(list(read.values())))
-                    found = self._model.embed(pixels.to(device_name()))
+                    found = self._model.embed(pixels.to(device))
                     states[list(read)] = found.cpu().numpy()
         return states

@@ -117,10 +117,11 @@ class _View:
         """Return unit-length embeddings of the encoder; ``None`` for a language model."""
         if self._causal:
             return None
+        device = device_name()
         if self._model is None:
             encoder = load_encoder(self._source)
             made = TextClassifier(encoder, 1, own_pooling(self._source))
-            self._model = made.eval().to(device_name())
+            self._model = made.eval().to(device)
         ids = [
             self._tokenizer(t, truncation=True, max_length=self.context_length)["input_ids"]
             for t in texts
@@ -132,8 +133,8 @@ class _View:
                 batch = self._tokenizer.pad(
                     {"input_ids": [ids[i] for i in places]}, return_tensors="pt"
                 )
-                given = [batch[name].to(device_name()) for name in ("input_ids", "attention_mask")]
-                found = self._model.embed(*given).cpu()
+                given = batch.to(device)
+                found = self._model.embed(given["input_ids"], given["attention_mask"]).cpu()
                 for place, state in zip(places, found.numpy(), strict=True):
                     states[place] = state
         return np.stack(states) if states else np.zeros((0, 1))

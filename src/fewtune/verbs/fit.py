@@ -27,6 +27,12 @@ from fewtune.verbs.together import Together
 
 __all__ = ["fit"]
 
+MORE_ROOM = (
+    "Half of training.tokens_per_batch takes less, --set method.name=lora less again; once there "
+    "is more, the same fit goes on with --resume"
+)
+"""What to do where a fit runs out of memory: its folder stays."""
+
 
 def fit(
     data: str | Path,
@@ -116,11 +122,17 @@ def fit(
     except FewtuneError as error:
         # Bad input found late leaves nothing behind, so the same command works once it is mended.
         late = not resume and error.exit_code == FewtuneError.exit_code
-        late = late and not isinstance(error, OutOfMemory)
         if late and together.first:
             journal.close()
             folder.discard()
         raise
+    except Exception as error:
+        # Told by the process that it happens to: the others are in the midst of an update, and are
+        # ended by whatever started them.
+        told = OutOfMemory.of(error, MORE_ROOM)
+        if told is None:
+            raise
+        raise told from error
     finally:
         journal.close()
     return open_run(folder.path)

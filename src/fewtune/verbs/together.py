@@ -6,24 +6,17 @@ others train with it and learn from it what went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
 from fewtune.environment import device_name, process_count, process_rank
-from fewtune.errors import FewtuneError, OutOfMemory
+from fewtune.errors import FewtuneError
 
 __all__ = ["Together", "told_elsewhere"]
 
 V = TypeVar("V")
-
-MORE_ROOM = (
-    "Half of training.tokens_per_batch takes less, --set method.name=lora less again; once there "
-    "is more, the same fit goes on with --resume"
-)
-"""What to do where a fit runs out of memory."""
 
 LONGEST_WAIT = timedelta(hours=12)
 """How long a process waits for the others: the first measures while they do nothing. A process that
@@ -70,13 +63,11 @@ class Together:
             What it raised here or, in the same moment, in another process.
         """
         if self.count == 1:
-            with _memory_told():
-                return action()
+            return action()
         value: Any = None
         error: FewtuneError | None = None
         try:
-            with _memory_told():
-                value = action()
+            value = action()
         except FewtuneError as found:
             error = found
         self._raise_first(error)
@@ -110,18 +101,6 @@ class Together:
             if found is not None:
                 found.add_note(_TOLD)
                 raise found
-
-
-@contextmanager
-def _memory_told() -> Iterator[None]:
-    """Raise what says that memory ran out as an error that every process can be told of."""
-    try:
-        yield
-    except Exception as error:
-        told = OutOfMemory.of(error, MORE_ROOM)
-        if told is None:
-            raise
-        raise told from error
 
 
 _TOLD = "told by another process"
