@@ -48,6 +48,8 @@ def test_fit_on_chats(fewtune, causal_lm, data_folder, tmp_path):
         "select.samples=2",
     )  # fmt: skip
     assert done.code in (0, 1), done.err
+    # Rows read as something else would train something else: it is the first thing that is said.
+    assert "checking 30 rows. Read as chats (messages from column 'messages')" in done.err
     assert ("SHIP" if done.code == 0 else "HOLD") in done.out
     assert "updates" in done.err
     assert json.loads((run / "data.json").read_text())["shape"] == "chat"

@@ -25,7 +25,9 @@ def checked(folder: RunFolder, prepared: Prepared, journal: Journal) -> Case:
 
     A fault of the data that has a name is told at once, and again with what became of it.
     """
-    journal.write("stage", name="check", sentence=f"checking {len(prepared.data)} rows")
+    # Rows that were read as something else train something else: it is said before time is spent.
+    said = " ".join((f"checking {len(prepared.data)} rows.", *prepared.data.notes)).rstrip(".")
+    journal.write("stage", name="check", sentence=said)
     context = Context(prepared.data, prepared.test)
     report = run_checks(context, include_slow=False)
     case = Case(context, prepared.plan, report.findings)
