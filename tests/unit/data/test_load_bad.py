@@ -102,6 +102,8 @@ def test_several_broken_rows_come_in_one_error(tmp_path: Path) -> None:
         ("question,answer,category\na,b,c\n", "prompt=question", "label=category"),
         ("text,category,intent\na,b,c\n", "label=category", "label=intent"),
         ("text,kind\na,x\nb,x\nc,y\nd,y\n", "--columns text=text or", "label=kind"),
+        ("meaning,sentence\na b c,x\nd e f,y\n", "text=sentence or", "prompt=meaning,completion="),
+        ("query,words\nx,a b c\ny,d e f\n", "text=query or", "prompt=query,completion=words"),
     ],
 )
 def test_doubtful_columns_show_both_readings(
@@ -111,6 +113,25 @@ def test_doubtful_columns_show_both_readings(
         load(put(tmp_path / "a.csv", content))
     assert one in caught.value.cure
     assert other in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,town\na,New York\nb,Sankt Gallen\n",  # two words are a name
+        "text,note\na,see the file\nb,\n",  # not in every row
+        "text,title\na,one two three\nb,four five six\n",  # known to be about the row
+        'text,note\na,"one two three"\nb,x\nc,y\n',  # mostly no text
+    ],
+)
+def test_plain_text_beside_what_is_no_text_is_plain_text(tmp_path: Path, content: str) -> None:
+    assert load(put(tmp_path / "a.csv", content)).shape == "text"
+
+
+def test_columns_of_unknown_names_are_guessed_by_what_is_in_them(tmp_path: Path) -> None:
+    rows = "".join(f"what is {i} and two,it is {i} more than that\n" for i in range(9))
+    with pytest.raises(DataError, match="prompt=ask,completion=say"):
+        load(put(tmp_path / "a.csv", "ask,say\n" + rows))
 
 
 def test_the_columns_that_a_doubtful_file_offers_work(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ _SOURCE = re.compile(
 )
 """The name of a row: ``file:line``, or the path of an image."""
 
+SEVERAL_WORDS = 3
+"""From which on a cell is a text: names, towns and dates are shorter."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -95,7 +98,7 @@ def find_reading(
         raise _nothing_fits(table, main_given, shape)
     reading = _choose(readings, table, need_target)
     if not given and shape is None:
-        _refuse_hidden_label(reading, table)
+        _refuse_hidden(reading, table)
     extras = {f: given.get(f, f) for f in EXTRA_FIELDS if f in given or f in counts}
     if "parent" not in given and not _are_parents(table):
         extras.pop("parent", None)
@@ -265,7 +268,11 @@ def _nothing_fits(table: Table, given: Mapping[str, str], shape: Shape | None) -
 
 
 def _guess(table: Table) -> str:
-    """Return a ``--columns`` that could be meant: longest cells as text, fewest kinds as label."""
+    """Return a ``--columns`` that could be meant.
+
+    Two columns of texts are a prompt and its completion; else the longest cells are the text and
+    the fewest kinds the label.
+    """
     rows = table.records[:1000]
     cells = {
         column: [r.fields[column] for r in rows if isinstance(r.fields.get(column), str)]
@@ -274,25 +281,54 @@ def _guess(table: Table) -> str:
     texts = {c: values for c, values in cells.items() if values}
     if len(texts) < 2:
         return f"--columns text={next(iter(texts), 'question')}"
+    pair = [column for column, values in texts.items() if _like_texts(values)]
+    if len(pair) == len(texts) == 2:
+        return "--columns prompt={},completion={}".format(*pair)
     text = max(texts, key=lambda c: sum(map(len, texts[c])) / len(texts[c]))
     label = min((c for c in texts if c != text), key=lambda c: len(set(texts[c])))
     return f"--columns text={text},label={label}"
 
 
-def _refuse_hidden_label(reading: Reading, table: Table) -> None:
-    """Refuse plain text beside a column that looks like labels under a name that is not known."""
+def _refuse_hidden(reading: Reading, table: Table) -> None:
+    """Refuse plain text beside a column of a name that is not known, and may be its other half.
+
+    One that looks like labels may be the label; one of other texts, the prompt or the completion.
+    Trained as plain text, rows of both would teach something else than was meant, and say nothing.
+    """
     if reading.shape != "text":
         return
-    for column in table.column_counts():
-        if column in reading.main() or fold(column) in (*METADATA, *EXTRA_FIELDS):
-            continue
-        values = [r.fields.get(column) for r in table.records]
-        short = [v for v in values if isinstance(v, str | int) and len(str(v)) <= LABEL_LENGTH]
-        if len(short) == len(values) and 2 <= len(set(short)) <= len(values) / 2:
-            labelled = Reading("labelled_text", {**reading.columns, "label": column})
-            raise DataError(
-                "columns that can be read in one way only",
-                f"{reading.words()} or {labelled.words()}",
-                table.name,
-                f"Choose {reading.option()} or {labelled.option()}",
-            )
+    left = [
+        (column, [record.fields.get(column) for record in table.records])
+        for column in table.column_counts()
+        if column not in reading.main() and fold(column) not in (*METADATA, *EXTRA_FIELDS)
+    ]
+    labels = [column for column, values in left if _like_labels(values)]
+    texts = [column for column, values in left if _like_texts(values)]
+    if not labels and not texts:
+        return
+    if labels:
+        other = Reading("labelled_text", {**reading.columns, "label": labels[0]})
+    else:
+        own = reading.columns["text"]
+        asked = fold(own) in NAMES["prompt"]
+        pair = (own, texts[0]) if asked else (texts[0], own)
+        other = Reading("prompt", dict(zip(("prompt", "completion"), pair, strict=True)))
+    raise DataError(
+        "columns that can be read in one way only",
+        f"{reading.words()} or {other.words()}",
+        table.name,
+        f"Choose {reading.option()} or {other.option()}",
+    )
+
+
+def _like_labels(values: Sequence[Any]) -> bool:
+    """Return whether these are short, and few kinds of them."""
+    short = [v for v in values if isinstance(v, str | int) and len(str(v)) <= LABEL_LENGTH]
+    return len(short) == len(values) and 2 <= len(set(short)) <= len(values) / 2
+
+
+def _like_texts(values: Sequence[Any]) -> bool:
+    """Return whether every row has something, and most of them several words."""
+    filled = [v for v in values if isinstance(v, str) and v.strip()]
+    several = [v for v in filled if len(v.split()) >= SEVERAL_WORDS]
+    return len(filled) == len(values) and 2 * len(several) > len(values)
