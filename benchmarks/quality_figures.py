@@ -121,24 +121,28 @@ def count(count: int, noun: str) -> str:
 
 def _target_and_forgetting(device: str) -> Figures:
     """Return how many cells keep the target and save nine tenths of what plain tuning forgets."""
-    from benchmarks.quality.target_and_forgetting import COMPARED, RESULTS, kept, weighed
+    from benchmarks.quality.target_and_forgetting import JUDGED, RESULTS, kept, weighed
 
-    there = {key: found for key, found in kept(device).items() if set(COMPARED) <= set(found)}
-    both = [weighed(found) for found in there.values()]
-    seeds = sorted({key.rpartition(" ")[2] for key in there})
-    if not both:
-        return []
-    saved = [100 * one["saved"] for one in both]
-    return [
-        (
-            f"target and forgetting beside plain tuning, {count(len(both), 'cell')} "
-            f"(seed{'s' if len(seeds) > 1 else ''} {' and '.join(seeds)}"
-            f"{', on a GPU, most of them of the built-in model' if device == 'cuda' else ''})",
-            f"{sum(one['good'] for one in both)} within 1% of its target with at least 90% less "
-            f"loss on general text; saved {min(saved):.0f}% to {max(saved):.0f}%",
-            f"quality/results/{RESULTS[device].name}",
+    rows: Figures = []
+    for name, words in JUDGED.items():
+        there = {k: found for k, found in kept(device).items() if {"plain", name} <= set(found)}
+        cells = [weighed(found["plain"], found[name]) for found in there.values()]
+        seeds = sorted({key.rpartition(" ")[2] for key in there})
+        if not cells:
+            continue
+        saved = [100 * one.saved for one in cells]
+        rows.append(
+            (
+                f"target and forgetting beside plain tuning, {words}, "
+                f"{count(len(cells), 'cell')} (seed{'s' if len(seeds) > 1 else ''} "
+                f"{' and '.join(seeds)}"
+                f"{', on a GPU, most of them of the built-in model' if device == 'cuda' else ''})",
+                f"{sum(one.good for one in cells)} within 1% of its target with at least 90% less "
+                f"loss on general text; saved {min(saved):.0f}% to {max(saved):.0f}%",
+                f"quality/results/{RESULTS[device].name}",
+            )
         )
-    ]
+    return rows
 
 
 def _memorization() -> Figures:

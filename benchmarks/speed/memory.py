@@ -94,9 +94,9 @@ def _settings(data: Path, method: str, given: Any) -> list[str]:
 def estimated(data: Path, model: str, method: str, given: Any) -> int:
     """Return the estimate alone, in bytes."""
     words = [sys.executable, "-m", "fewtune", "plan", str(data), "--model", model, "--json"]
-    done = subprocess.run(
-        [*words, *_settings(data, method, given)], capture_output=True, text=True, check=True
-    )
+    words += _settings(data, method, given)
+    place = os.environ | {"FEWTUNE_DEVICE": given.device}
+    done = subprocess.run(words, env=place, capture_output=True, text=True, check=True)
     total: int = json.loads(done.stdout)["memory"]["total_bytes"]
     return total
 

@@ -8,7 +8,8 @@ from fewtune.environment import device_name
 from fewtune.errors import DataError
 from fewtune.methods.base import METHODS
 from fewtune.plan.compared import CONTRASTIVE_DIAL, compared_training
-from fewtune.plan.plan import Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
+from fewtune.plan.held import hold_for
+from fewtune.plan.plan import BudgetPlan, Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
 from fewtune.records import Dataset, Shape
 from fewtune.tasks.base import TASKS
 
@@ -32,13 +33,6 @@ with the head 1.4, a LoRA picked on few rows 2.4 worse (benchmarks/LOG.md)."""
 LEAST_UPDATES = 100
 """Fewer leave Adam's averages unsettled; few-sample instability is mostly too few updates
 (2006.05987)."""
-
-HOLD = {"samples": 192, "weight": 1.0}
-"""How a language model is held to its base: 64 samples at each of three temperatures. Hot ones
-reach what it would seldom write, and most of what plain ones leave (benchmarks/LOG.md)."""
-
-OTHER_HOLDS = (0.25, 4.0)
-"""Weights that short trials try beside it, where less is forgotten, or more."""
 
 CACHED_TOKENS = 1024
 """Tokens computed at once on a processor; half as many took a tenth longer (34M Llama shape)."""
@@ -102,6 +96,7 @@ def propose(
     test: str = "",
     method: str = "",
     keeps: bool = False,
+    general_loss: float = BudgetPlan().general_loss,
 ) -> Plan:
     """Return the plan that the rules give; the user may change any of it.
 
@@ -119,6 +114,8 @@ def propose(
         What trains, where the user has said so; its usual rate is taken then.
     keeps
         Whether classes of the base are kept, whose answers a comparison of new rows cannot hold.
+    general_loss
+        The budget of a language model's general loss, a share; 0 for no bound.
     """
     task = task_for(data.shape)
     reasons = {"task.name": f"the rows are {data.shape.replace('_', ' ')}"}
@@ -158,17 +155,31 @@ def propose(
             )
     regularizers = []
     if not classification:
-        regularizers = [Part(name="kl_to_base", options=dict(HOLD)), Part(name="secret_mask")]
+        hold = hold_for(general_loss)
+        if hold.last:
+            training.evaluations, training.averaged = 1, 0.0
+            reasons["training.evaluations"] = reasons["training.averaged"] = (
+                "the last weights are kept: a model that is held hard learns little by heart, and "
+                "forgets least where the rate has fallen to zero"
+            )
+        regularizers = [hold.part(), Part(name="secret_mask")]
         reasons["regularizers"] = (
-            "holding the model to its base on the base's own samples is the strongest single guard "
-            "against forgetting that was measured (benchmarks/training); numbers and addresses "
-            "that stand in one row alone could only be learnt by heart"
+            f"{hold.reason}; numbers and addresses that stand in one row alone could only be "
+            "learnt by heart"
         )
+        if effort != "quick":
+            select.guards = [Part(name="token_weight"), *hold.others()]
+            reasons["select.guards"] = (
+                "how hard to hold to the base, and whether to weight tokens, depends on the data: "
+                "short trials tell; of those within one percent of the best target the one that "
+                "forgets least is taken"
+            )
         select.dial = list(GENERATION_DIAL)
         reasons["select.dial"] = (
             "the furthest blend within the budget of forgetting is looked for near the tuned end"
         )
-    _effort(effort, task, select, reasons)
+    if effort == "thorough":
+        _thorough(select, reasons)
     # Plain texts are no examples of a task: one more before the text shows nothing.
     controls = [c for c in CONTROLS[task] if c != "few_shot" or data.shape != "text"]
     reasons["controls"] = "what the answer costs without tuning, on the same test rows"
@@ -204,28 +215,17 @@ def propose(
     return plan
 
 
-def _effort(effort: Effort, task: str, select: SelectPlan, reasons: dict[str, str]) -> None:
-    """Set what more effort tries than the rates."""
-    if effort == "quick":
-        return
-    if task == "generation":
-        held = [Part(name="kl_to_base", options=HOLD | {"weight": w}) for w in OTHER_HOLDS]
-        select.guards = [Part(name="token_weight"), *held]
-        reasons["select.guards"] = (
-            "how hard to hold to the base, and whether to weight tokens, depends on the data: "
-            "short trials tell; of those within one percent of the best target the one that "
-            "forgets least is taken"
-        )
-    if effort == "thorough":
-        select.seeds = THOROUGH_SEEDS
-        reasons["select.seeds"] = "one training is one draw: others tell how much of it is luck"
-        select.value_curve = True
-        reasons["select.value_curve"] = "whether more rows would pay is what is asked next"
-        select.folds = THOROUGH_FOLDS
-        reasons["select.folds"] = (
-            "every known row judges a model that never saw it: five times the training, and no row "
-            "is lost to the choice"
-        )
+def _thorough(select: SelectPlan, reasons: dict[str, str]) -> None:
+    """Set what the most effort does besides."""
+    select.seeds = THOROUGH_SEEDS
+    reasons["select.seeds"] = "one training is one draw: others tell how much of it is luck"
+    select.value_curve = True
+    reasons["select.value_curve"] = "whether more rows would pay is what is asked next"
+    select.folds = THOROUGH_FOLDS
+    reasons["select.folds"] = (
+        "every known row judges a model that never saw it: five times the training, and no row "
+        "is lost to the choice"
+    )
 
 
 def _method(

@@ -20,7 +20,7 @@ from fewtune.models.load import (
     resolve,
 )
 from fewtune.plan.counts import counts
-from fewtune.plan.plan import Effort, Plan, read
+from fewtune.plan.plan import BudgetPlan, Effort, Plan, read
 from fewtune.plan.rules import propose
 from fewtune.records import Dataset, Split
 from fewtune.select.unfit import refuse_unfit
@@ -80,6 +80,7 @@ def prepare(
             test=str(test or ""),
             method=str((settings or {}).get("method.name", "")),
             keeps=bool((settings or {}).get("task.keep_classes", False)),
+            general_loss=_general_loss(settings or {}),
         )
     else:
         given.model = model
@@ -115,6 +116,13 @@ def prepare(
         _refuse_turns(rows, parts, turns, given.seed)
     counts(given.training, len(parts.train))
     return Prepared(rows, held, source, parameters, parts, given)
+
+
+def _general_loss(settings: Mapping[str, Any]) -> float:
+    """Return the budget of general loss; what is no number is refused with the other settings."""
+    value = settings.get("budget.general_loss")
+    usual = BudgetPlan().general_loss
+    return float(value) if isinstance(value, int | float) else usual
 
 
 def _refuse_turns(rows: Dataset, parts: Split, turns: int, seed: int) -> None:

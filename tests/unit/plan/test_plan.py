@@ -22,6 +22,7 @@ from fewtune.tasks.base import TaskSettings
 from fewtune.tasks.generation import Generation
 from fewtune.tasks.text_classification import TextClassification
 from fewtune.train.loop import train
+from fewtune.verbs.prepare import prepare
 
 # YAML's own writer does not bring back the three rare line ends that are no "\n".
 WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=20)
@@ -158,6 +159,37 @@ def test_what_the_rules_propose_can_be_carried_out(shape, parameters, effort, ro
     assert plan.seed == 4
     method = METHODS.load(plan.method.name)()
     assert plan.training.learning_rate == method.rates(parameters, plan.task.name)[1]
+
+
+@pytest.mark.parametrize("effort", ["quick", "normal"])
+@pytest.mark.parametrize(
+    ("budget", "weight", "samples", "last"),
+    [(0.05, 1, 192, False), (0.02, 1, 192, False), (0.019, 4, 384, True), (0.0, 1, 192, False)],
+)
+def test_a_language_model_is_held_as_hard_as_its_budget_asks(budget, weight, samples, last, effort):
+    def proposed(**more):
+        data = dataset("prompt")
+        return propose(data, 120, model="m", parameters=300_000, effort=effort, **more)
+
+    usual, plan = proposed(), proposed(general_loss=budget)
+    hold = plan.regularizers[0]
+    assert hold.name == "kl_to_base"
+    assert (hold.options["weight"], hold.options["samples"]) == (weight, samples)
+    # Kept are the last weights, and no mean of them, where there is one evaluation.
+    assert (plan.training.evaluations, plan.training.averaged) == ((1, 0.0) if last else (10, 0.7))
+    assert plan.training.updates == usual.training.updates
+    tried = [guard.options["weight"] for guard in plan.select.guards if guard.name == hold.name]
+    assert tried == ([] if effort == "quick" else [weight / 4, 4 * weight])
+
+
+def test_the_budget_that_is_set_is_the_one_that_the_hold_follows(tmp_path, causal_lm):
+    path = tmp_path / "pairs.csv"
+    pairs = "".join(f"what is {i},{i} of them\n" for i in range(30))
+    path.write_text("prompt,completion\n" + pairs)
+    found = prepare(path, str(causal_lm), settings={"budget.general_loss": 0.01})
+    assert found.plan.regularizers[0].options["weight"] == 4.0
+    with pytest.raises(PlanError, match=r"budget\.general_loss"):
+        prepare(path, str(causal_lm), settings={"budget.general_loss": "little"})
 
 
 # Every key changes behaviour: here, or in the test that is named.
