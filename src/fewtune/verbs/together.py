@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from fewtune.environment import device_name, process_count, process_rank
-from fewtune.errors import FewtuneError
+from fewtune.errors import FewtuneError, PlanError
 
 __all__ = ["Together", "told_elsewhere"]
 
@@ -40,11 +40,26 @@ class Together:
 
     @cached_property
     def accelerator(self) -> Any:
-        """Where and over how many processes is trained; making it joins the processes."""
+        """Where and over how many processes is trained; making it joins the processes.
+
+        Raises
+        ------
+        PlanError
+            If an earlier fit of this Python process trained on another kind of device: accelerate
+            keeps the first for as long as the process lives.
+        """
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState, is_initialized
         from accelerate.utils import InitProcessGroupKwargs
 
         device = device_name()
+        if is_initialized() and (used := AcceleratorState().device.type) != device.split(":")[0]:
+            raise PlanError(
+                "one kind of device for all fits of a Python process",
+                f"{device} after {used}",
+                "FEWTUNE_DEVICE",
+                "Start Python anew for this one",
+            )
         if device.startswith("cuda:"):
             import torch
 
