@@ -119,10 +119,15 @@ def prepare(
 
 
 def _general_loss(settings: Mapping[str, Any]) -> float:
-    """Return the budget of general loss; what is no number is refused with the other settings."""
+    """Return the budget of general loss that the hold follows.
+
+    Who sets the regularizers holds as they say. What is no number is refused with the other
+    settings.
+    """
     value = settings.get("budget.general_loss")
-    usual = BudgetPlan().general_loss
-    return float(value) if isinstance(value, int | float) else usual
+    if "regularizers" in settings or not isinstance(value, int | float):
+        return BudgetPlan().general_loss
+    return float(value)
 
 
 def _refuse_turns(rows: Dataset, parts: Split, turns: int, seed: int) -> None:

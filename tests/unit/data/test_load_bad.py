@@ -103,7 +103,9 @@ def test_several_broken_rows_come_in_one_error(tmp_path: Path) -> None:
         ("text,category,intent\na,b,c\n", "label=category", "label=intent"),
         ("text,kind\na,x\nb,x\nc,y\nd,y\n", "--columns text=text or", "label=kind"),
         ("meaning,sentence\na b c,x\nd e f,y\n", "text=sentence or", "prompt=meaning,completion="),
-        ("query,words\nx,a b c\ny,d e f\n", "text=query or", "prompt=query,completion=words"),
+        ("words,query\na b c,x\nd e f,y\n", "text=query or", "prompt=query,completion=words"),
+        ("summary,text\na b c,x\nd e f,y\n", "text=text or", "prompt=text,completion=summary"),
+        ("text,german\nx,a b c\ny,d e f\n", "text=text or", "prompt=text,completion=german"),
     ],
 )
 def test_doubtful_columns_show_both_readings(

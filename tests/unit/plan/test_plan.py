@@ -188,6 +188,8 @@ def test_the_budget_that_is_set_is_the_one_that_the_hold_follows(tmp_path, causa
     path.write_text("prompt,completion\n" + pairs)
     found = prepare(path, str(causal_lm), settings={"budget.general_loss": 0.01})
     assert found.plan.regularizers[0].options["weight"] == 4.0
+    own = {"budget.general_loss": 0.01, "regularizers": []}
+    assert prepare(path, str(causal_lm), settings=own).plan.training.evaluations == 10
     with pytest.raises(PlanError, match=r"budget\.general_loss"):
         prepare(path, str(causal_lm), settings={"budget.general_loss": "little"})
 

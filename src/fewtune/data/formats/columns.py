@@ -309,10 +309,13 @@ def _refuse_hidden(reading: Reading, table: Table) -> None:
     if labels:
         other = Reading("labelled_text", {**reading.columns, "label": labels[0]})
     else:
-        own = reading.columns["text"]
-        asked = fold(own) in NAMES["prompt"]
-        pair = (own, texts[0]) if asked else (texts[0], own)
-        other = Reading("prompt", dict(zip(("prompt", "completion"), pair, strict=True)))
+        own, beside = reading.columns["text"], texts[0]
+        # By their names, and where these do not say, in the order of the file.
+        told = fold(own) in NAMES["prompt"] or fold(beside) in NAMES["completion"]
+        order = list(table.column_counts())
+        first = told or order.index(own) < order.index(beside)
+        prompt, completion = (own, beside) if first else (beside, own)
+        other = Reading("prompt", {"prompt": prompt, "completion": completion})
     raise DataError(
         "columns that can be read in one way only",
         f"{reading.words()} or {other.words()}",
