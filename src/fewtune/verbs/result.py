@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fewtune.data.formats.columns import IMAGE_SUFFIXES
+from fewtune.data.formats.names import IMAGE_SUFFIXES
 from fewtune.data.load import load
 from fewtune.errors import RunError
 from fewtune.measures.calibration import Calibration, likely

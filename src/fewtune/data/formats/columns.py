@@ -8,28 +8,25 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from fewtune.data.formats.base import Table, clip, listed
+from fewtune.data.formats.base import Table, listed
+from fewtune.data.formats.doubt import guess, refuse_hidden
 from fewtune.data.formats.names import (
     EXTRA_FIELDS,
     IMAGE_SUFFIXES,
-    LABEL_LENGTH,
-    METADATA,
     NAMES,
     SHAPE_WORDS,
     fold,
 )
+from fewtune.data.formats.reading import Reading
 from fewtune.errors import DataError
 from fewtune.records import Shape
 
-__all__ = ["IMAGE_SUFFIXES", "Reading", "find_reading"]
+__all__ = ["find_reading"]
 
 _SOURCE = re.compile(
     rf"\S:\d+$|\S({'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES)))})$", re.IGNORECASE
 )
 """The name of a row: ``file:line``, or the path of an image."""
-
-SEVERAL_WORDS = 3
-"""From which on a cell is a text: names, towns and dates are shorter."""
 
 
 @dataclass(frozen=True)
@@ -50,30 +47,6 @@ KINDS = (
     Kind("labelled_text", ("text", "label"), target="label"),
     Kind("text", ("text",), target="text"),
 )
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A shape, and the column from which each field comes."""
-
-    shape: Shape
-    columns: Mapping[str, str]
-
-    def main(self) -> frozenset[str]:
-        """Return the columns without group, time and weight."""
-        return frozenset(c for field, c in self.columns.items() if field not in EXTRA_FIELDS)
-
-    def option(self) -> str:
-        """Return what to give as ``--columns`` to get this reading."""
-        pairs = (f"{field}={column}" for field, column in self.columns.items())
-        return "--columns " + ",".join(p for p in pairs if p.partition("=")[0] not in EXTRA_FIELDS)
-
-    def words(self) -> str:
-        """Return the reading in words."""
-        parts = (
-            f"{field} from column {clip(column, 40)}" for field, column in self.columns.items()
-        )
-        return f"{SHAPE_WORDS[self.shape]} ({', '.join(parts)})"
 
 
 def find_reading(
@@ -98,7 +71,7 @@ def find_reading(
         raise _nothing_fits(table, main_given, shape)
     reading = _choose(readings, table, need_target)
     if not given and shape is None:
-        _refuse_hidden(reading, table)
+        refuse_hidden(reading, table)
     extras = {f: given.get(f, f) for f in EXTRA_FIELDS if f in given or f in counts}
     if "parent" not in given and not _are_parents(table):
         extras.pop("parent", None)
@@ -255,7 +228,7 @@ def _nothing_fits(table: Table, given: Mapping[str, str], shape: Shape | None) -
             where,
             "Name the other column too, e.g. --columns text=question,label=kind",
         )
-    cure = f"Say which column is which, e.g. {_guess(table)}"
+    cure = f"Say which column is which, e.g. {guess(table)}"
     # Names like sentences are a first row: the file has no header.
     if table.header and any(len(c) > 40 or c.count(" ") > 3 or c[-1:] in "?!." for c in counts):
         cure = "Add a first line with the names of the columns, e.g. text,label"
@@ -265,73 +238,3 @@ def _nothing_fits(table: Table, given: Mapping[str, str], shape: Shape | None) -
         where,
         cure,
     )
-
-
-def _guess(table: Table) -> str:
-    """Return a ``--columns`` that could be meant.
-
-    Two columns of texts are a prompt and its completion; else the longest cells are the text and
-    the fewest kinds the label.
-    """
-    rows = table.records[:1000]
-    cells = {
-        column: [r.fields[column] for r in rows if isinstance(r.fields.get(column), str)]
-        for column in table.column_counts()
-    }
-    texts = {c: values for c, values in cells.items() if values}
-    if len(texts) < 2:
-        return f"--columns text={next(iter(texts), 'question')}"
-    pair = [column for column, values in texts.items() if _like_texts(values)]
-    if len(pair) == len(texts) == 2:
-        return "--columns prompt={},completion={}".format(*pair)
-    text = max(texts, key=lambda c: sum(map(len, texts[c])) / len(texts[c]))
-    label = min((c for c in texts if c != text), key=lambda c: len(set(texts[c])))
-    return f"--columns text={text},label={label}"
-
-
-def _refuse_hidden(reading: Reading, table: Table) -> None:
-    """Refuse plain text beside a column of a name that is not known, and may be its other half.
-
-    One that looks like labels may be the label; one of other texts, the prompt or the completion.
-    Trained as plain text, rows of both would teach something else than was meant, and say nothing.
-    """
-    if reading.shape != "text":
-        return
-    left = [
-        (column, [record.fields.get(column) for record in table.records])
-        for column in table.column_counts()
-        if column not in reading.main() and fold(column) not in (*METADATA, *EXTRA_FIELDS)
-    ]
-    labels = [column for column, values in left if _like_labels(values)]
-    texts = [column for column, values in left if _like_texts(values)]
-    if not labels and not texts:
-        return
-    if labels:
-        other = Reading("labelled_text", {**reading.columns, "label": labels[0]})
-    else:
-        own, beside = reading.columns["text"], texts[0]
-        # By their names, and where these do not say, in the order of the file.
-        told = fold(own) in NAMES["prompt"] or fold(beside) in NAMES["completion"]
-        order = list(table.column_counts())
-        first = told or order.index(own) < order.index(beside)
-        prompt, completion = (own, beside) if first else (beside, own)
-        other = Reading("prompt", {"prompt": prompt, "completion": completion})
-    raise DataError(
-        "columns that can be read in one way only",
-        f"{reading.words()} or {other.words()}",
-        table.name,
-        f"Choose {reading.option()} or {other.option()}",
-    )
-
-
-def _like_labels(values: Sequence[Any]) -> bool:
-    """Return whether these are short, and few kinds of them."""
-    short = [v for v in values if isinstance(v, str | int) and len(str(v)) <= LABEL_LENGTH]
-    return len(short) == len(values) and 2 <= len(set(short)) <= len(values) / 2
-
-
-def _like_texts(values: Sequence[Any]) -> bool:
-    """Return whether every row has something, and most of them several words."""
-    filled = [v for v in values if isinstance(v, str) and v.strip()]
-    several = [v for v in filled if len(v.split()) >= SEVERAL_WORDS]
-    return len(filled) == len(values) and 2 * len(several) > len(values)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fewtune.data.formats.base import Faults, Record, Table, clip, name_kind
 from fewtune.data.formats.chats import BadTurn, as_input, parse_turns
-from fewtune.data.formats.columns import Reading
+from fewtune.data.formats.reading import Reading
 from fewtune.records import Example, Message
 
 __all__ = ["Broken", "examples_from"]
