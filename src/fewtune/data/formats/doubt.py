@@ -46,9 +46,10 @@ def refuse_hidden(reading: Reading, table: Table) -> None:
     """
     if reading.shape != "text":
         return
+    order = list(table.column_counts())
     left = [
         (column, [record.fields.get(column) for record in table.records])
-        for column in table.column_counts()
+        for column in order
         if column not in reading.main() and fold(column) not in (*METADATA, *EXTRA_FIELDS)
     ]
     labels = [column for column, values in left if _like_labels(values)]
@@ -61,7 +62,6 @@ def refuse_hidden(reading: Reading, table: Table) -> None:
         own, beside = reading.columns["text"], texts[0]
         # By their names, and where these do not say, in the order of the file.
         told = fold(own) in NAMES["prompt"] or fold(beside) in NAMES["completion"]
-        order = list(table.column_counts())
         first = told or order.index(own) < order.index(beside)
         prompt, completion = (own, beside) if first else (beside, own)
         other = Reading("prompt", {"prompt": prompt, "completion": completion})
