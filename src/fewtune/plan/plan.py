@@ -104,6 +104,12 @@ class SelectPlan(_Settings):
     refit: bool = Field(
         True, description="train the chosen candidate again on all rows but the test rows"
     )
+    ease: float = Field(
+        1.0,
+        ge=1,
+        description="most times that a refit may be held less to the base than its trial, which "
+        "kept further below budget.general_loss; 1: as hard",
+    )
     dial: list[float] = Field(
         [0.25, 0.5, 0.75, 1.0], description="blends of base (0) and tuned (1) that are tried"
     )

@@ -158,6 +158,11 @@ def propose(
         hold = hold_for(general_loss)
         if hold.last:
             training.evaluations, training.averaged = 1, 0.0
+            select.ease = hold.ease
+            reasons["select.ease"] = (
+                "where less is forgotten than is allowed the hold only costs: the refit may be "
+                "held less than its trial was"
+            )
             reasons["training.evaluations"] = reasons["training.averaged"] = (
                 "the last weights are kept: a model that is held hard learns little by heart, and "
                 "forgets least where the rate has fallen to zero"

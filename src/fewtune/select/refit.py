@@ -18,6 +18,7 @@ from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.counts import counts
 from fewtune.plan.plan import TrainingPlan
 from fewtune.select import controls
+from fewtune.select.ease import eased, slack
 from fewtune.select.fitting import names_of, prepared_model, settle, training_of
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
@@ -123,12 +124,19 @@ def again(
     plain = [*(material.known[i] for i in some), *more]
     rows = chosen.method.joined(plain, names)
     whole = _schedule(material, chosen, len(plain), len(more))
-    candidate = replace(chosen.candidate, training=whole, name=f"{chosen.name}+{name}")
+    weaker = slack(chosen, material.plan.budget.general_loss, material.plan.select.ease)
+    candidate = replace(
+        chosen.candidate,
+        training=whole,
+        name=f"{chosen.name}+{name}",
+        regularizers=eased(chosen.candidate.regularizers, weaker),
+    )
     material.journal.write(
         "stage",
         name=candidate.name,
         sentence=f"training {chosen.name} again on {'all ' if known is None else ''}"
-        + _told(whole, len(plain), len(rows) - len(plain)),
+        + _told(whole, len(plain), len(rows) - len(plain))
+        + (f"; held {weaker:.1f} times less, as its trial kept below the budget" * (weaker > 1)),
         updates=whole.updates,
     )
     method, model = prepared_model(material, candidate, head)

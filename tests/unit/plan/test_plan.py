@@ -178,6 +178,8 @@ def test_a_language_model_is_held_as_hard_as_its_budget_asks(budget, weight, sam
     # Kept are the last weights, and no mean of them, where there is one evaluation.
     assert (plan.training.evaluations, plan.training.averaged) == ((1, 0.0) if last else (10, 0.7))
     assert plan.training.updates == usual.training.updates
+    # Its refit may be held less.
+    assert plan.select.ease == (2.0 if last else 1.0)
     tried = [guard.options["weight"] for guard in plan.select.guards if guard.name == hold.name]
     assert tried == ([] if effort == "quick" else [weight / 4, 4 * weight])
 
@@ -217,6 +219,7 @@ ELSEWHERE = {
     "task.color": "unit/tasks/test_image_classification",
     "select.guards": "unit/select/test_race",
     "select.folds": "unit/select/test_crossfit",
+    "select.ease": "unit/select/test_ease",
     "select.refit": "unit/select/test_race: the winner is trained again on all known rows",
     "select.search": "unit/select/test_search",
     "select.seeds": "unit/select/test_thorough",

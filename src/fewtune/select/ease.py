@@ -1,0 +1,48 @@
+"""Easing: a refit is held to its base by as much less as its trial kept below the budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fewtune.plan.plan import Part
+from fewtune.select.candidates import held_by
+from fewtune.select.trials import Trial
+
+__all__ = ["AIMED_AT", "eased", "slack"]
+
+AIMED_AT = 0.75
+"""Share of the budget that an eased refit may spend: its rise is foretold from other passages, of a
+model that was trained on fewer rows."""
+
+
+def slack(trial: Trial, budget: float, most: float) -> float:
+    """Return how many times weaker the trial's refit may be held; 1 for as hard as the trial.
+
+    What is lost grows by up to the square of what the hold is weakened by: a quarter of the weight
+    lost sixteen times as much on one development draw, half of it twice as much on another
+    (benchmarks/LOG.md).
+
+    Parameters
+    ----------
+    budget
+        Most rise of the loss on general text, as a share; 0 for no bound.
+    most
+        Largest answer; see ``select.ease``.
+    """
+    if trial.rise is None or not budget or trial.alpha != 1.0:
+        # Turned back is no slack: its whole tuning cost more than was allowed.
+        return 1.0
+    aim = AIMED_AT * budget
+    return most if trial.rise * most**2 <= aim else max(1.0, math.sqrt(aim / trial.rise))
+
+
+def eased(regularizers: Sequence[Part], times: float) -> tuple[Part, ...]:
+    """Return the regularizers, ``kl_to_base`` with so many times less weight."""
+    weight = held_by(regularizers) / times
+    return tuple(
+        part.model_copy(update={"options": part.options | {"weight": weight}})
+        if part.name == "kl_to_base"
+        else part
+        for part in regularizers
+    )

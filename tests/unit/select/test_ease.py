@@ -1,0 +1,99 @@
+"""How much less a refit is held than its trial."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from fewtune.methods.base import METHODS
+from fewtune.plan.plan import Part, TrainingPlan
+from fewtune.records import Score
+from fewtune.regularizers.base import REGULARIZERS, Regularizer
+from fewtune.regularizers.kl_to_base import KlToBase
+from fewtune.select.candidates import Candidate
+from fewtune.select.ease import eased, slack
+from fewtune.select.trials import Trial
+
+SCORE = Score("loss_per_byte", 1.0, 0.9, 1.1, 5, "lower", "nats/byte")
+TRIAL = Trial(
+    Candidate("full", Part(name="full"), TrainingPlan()),
+    METHODS.load("full")(),
+    nn.Linear(1, 1),
+    validation=None,
+    score=SCORE,
+    seconds=1.0,
+)
+
+
+@pytest.mark.parametrize(
+    ("rise", "alpha", "budget", "expected"),
+    [
+        # Three quarters of one percent are aimed at: three times as much as was lost are the
+        # square of 1.732, one and a half times of 1.225, sixteen times of four.
+        (0.0025, 1.0, 0.01, 1.732),
+        (0.005, 1.0, 0.01, 1.225),
+        (0.00046875, 1.0, 0.01, 4.0),
+        (0.0001, 1.0, 0.01, 4.0),
+        (0.0, 1.0, 0.01, 4.0),
+        (-0.02, 1.0, 0.01, 4.0),
+        # Nothing to spare, or more than was allowed: never held harder.
+        (0.0075, 1.0, 0.01, 1.0),
+        (0.03, 1.0, 0.01, 1.0),
+        # Turned back, not asked, no bound.
+        (0.0025, 0.85, 0.01, 1.0),
+        (None, 1.0, 0.01, 1.0),
+        (0.0025, 1.0, 0.0, 1.0),
+    ],
+)
+def test_what_a_trial_kept_below_the_budget_eases_its_refit(rise, alpha, budget, expected):
+    trial = replace(TRIAL, rise=rise, alpha=alpha)
+    assert slack(trial, budget, most=4.0) == pytest.approx(expected, abs=5e-4)
+    assert slack(trial, budget, most=1.0) == 1.0
+
+
+def test_the_weight_alone_changes():
+    parts = [
+        Part(name="secret_mask"),
+        Part(name="kl_to_base", options={"samples": 7, "weight": 4.0}),
+    ]
+    assert eased(parts, 2.0) == (
+        parts[0],
+        Part(name="kl_to_base", options={"samples": 7, "weight": 2.0}),
+    )
+    assert parts[1].options["weight"] == 4.0, "the trial's own stay"
+    # The weight that is not given is the usual one.
+    (usual,) = eased([Part(name="kl_to_base")], 4.0)
+    assert usual.options == {"weight": KlToBase.Options().weight / 4}
+    assert eased([Part(name="secret_mask")], 2.0) == (Part(name="secret_mask"),)
+
+
+class Weighing(KlToBase):
+    """Writes down its weight where it starts; adds nothing."""
+
+    weights: dict[str, float] = {}  # noqa: RUF012
+
+    def start(self, run):
+        Weighing.weights[run.stage] = self.options.weight
+
+    def penalty(self, run):
+        return torch.zeros(())
+
+
+@pytest.mark.parametrize(("settings", "weight"), [({}, 2.0), ({"select.ease": 1}, 4.0)])
+def test_the_refit_is_held_less(fit_prompts, monkeypatch, settings, weight):
+    load = REGULARIZERS.load
+
+    def weighing(name: str) -> type[Regularizer]:
+        return Weighing if name == "kl_to_base" else load(name)
+
+    monkeypatch.setattr(REGULARIZERS, "load", weighing)
+    # At so low a rate nothing is forgotten.
+    few = {"training.updates": 2, "training.learning_rate": 1e-6, "select.dial": [1.0]}
+    _, events = fit_prompts({**few, "budget.general_loss": 0.01, **settings})
+    assert (Weighing.weights["full"], Weighing.weights["full+all"]) == (4.0, weight)
+    (said,) = [e["values"]["sentence"] for e in events if " again on " in str(e["values"])]
+    told = "; held 2.0 times less, as its trial kept below the budget"
+    assert said.endswith(told) == (weight < 4)
