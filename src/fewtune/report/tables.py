@@ -230,7 +230,7 @@ def _chosen(chosen: dict[str, object]) -> str:
     if rate:
         said.append(f"learning rate {rate:g}")
     if updates:
-        said.append(f"{words.count(updates)} updates")
+        said.append(f"best after {words.count(updates)} updates")
     if alpha is not None:
         said.append(f"dial {alpha:g}")
     listed = chosen.get("regularizers")

@@ -27,7 +27,7 @@ def test_the_closing_screen(classification):
     assert "Accuracy on 160 test rows, higher is better:" in lines
     assert "tuned model 86.9% 81.6–92.2%" in lines
     assert "frozen base 81.2% 75.2–87.2% +5.6 (+1.3 to +10.0) better" in lines
-    assert "chosen LoRA, learning rate 0.0005, 100 updates, dial 0.75" in lines
+    assert "chosen LoRA, learning rate 0.0005, best after 100 updates, dial 0.75" in lines
     assert "time 47 s" in lines
     assert str(classification / "report.html") in shown.replace("\n", "")
 
