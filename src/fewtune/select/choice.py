@@ -62,7 +62,7 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
         reason = f"best {headline} on the {rows}"
         others = [sign * one.score.value for one in trials if one is not best]
         if others and sign * best.score.value < max(others):
-            reason = f"lowest loss on the {rows} of those within one standard error in {headline}"
+            reason = f"lowest loss on the {rows} of those within two standard errors in {headline}"
         elif others and sign * best.score.value == max(others) and best.validation.labels:
             reason = f"lowest loss on the {rows} of those with the best {headline}"
         if len(trials) > 1:

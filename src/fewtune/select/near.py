@@ -6,14 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fewtune.measures.base import RowMeasure
+from fewtune.measures.base import RowMeasure, row_measure
 from fewtune.measures.calibration import fit_temperature, tempered
 from fewtune.measures.intervals import weights
 from fewtune.tasks.outcomes import Outcomes
 
-__all__ = ["behind", "calibrated_losses", "surest"]
+__all__ = ["behind", "calibrated_losses", "helps", "surest"]
 
 DRAWS = 2000
+
+SURELY = 2.0
+"""Standard errors of the paired difference by which one classifier's headline must lead another's
+to decide between them. With one, a fit of five of the front desk left a tuned encoder for the head
+that others lead by five points (benchmarks/LOG.md)."""
 
 
 def behind(measure: RowMeasure, best: Outcomes, other: Outcomes) -> tuple[float, float]:
@@ -34,12 +39,26 @@ def calibrated_losses(outcomes: Outcomes) -> Outcomes:
     return tempered(outcomes, fit_temperature(outcomes)) if outcomes.labels else outcomes
 
 
+def helps(measure: RowMeasure, blend: Outcomes, whole: Outcomes) -> bool:
+    """Return whether a blend leads the undialled classifier by more than its rows' noise.
+
+    Its headline has to lead by ``SURELY``, or its loss at its best temperature by one standard
+    error. On rows of their own the undialled encoder of contrastive tuning had the lower loss in
+    every draw, while validation rows named half of the dial in five fits of seven
+    (benchmarks/LOG.md).
+    """
+    sign = 1 if measure.direction == "higher" else -1
+    gap, error = behind(measure, blend, whole)
+    more, spread = behind(row_measure("log_loss"), *map(calibrated_losses, (blend, whole)))
+    return sign * gap > SURELY * error or -more > spread
+
+
 def surest(measure: RowMeasure, found: Sequence[Outcomes]) -> int:
     """Return which outcomes are best; of equals the last.
 
     A hundred rows cannot tell accuracies two points apart, but their losses often can: on Banking77
     123 rows saw a gain of 2.4 points by 1.0 standard errors of the accuracy and 2.1 of the loss
-    (benchmarks/LOG.md). So of the classifiers within one standard error of the best headline the
+    (benchmarks/LOG.md). So of the classifiers not surely behind the best headline (``SURELY``) the
     one with the lowest loss at its best temperature is taken. Where there are no classes, the
     headline is a loss itself and decides.
     """
@@ -55,6 +74,6 @@ def surest(measure: RowMeasure, found: Sequence[Outcomes]) -> int:
 
     def near(place: int) -> bool:
         gap, error = behind(measure, found[top], found[place])
-        return sign * gap <= error
+        return sign * gap <= SURELY * error
 
     return max(filter(near, places), key=lambda place: (-losses[place], -raw[place], place))

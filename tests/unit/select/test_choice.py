@@ -38,13 +38,14 @@ def material(headline, validation=(), **settings):
 # The dial: from w = (1, 0) to w = (-1, 2), so at alpha w = (1 - 2 alpha, 2 alpha).
 
 
-def dialled(tmp_path, points, dial):
+def dialled(tmp_path, points, dial, *, solves_after=False):
     task = TwoParameterTask()
     rows = task.rows(*points)
     made = material(task, rows, **{"select.dial": dial})
     run = training(task, TwoParameters(), rows, tmp_path)
     run.start = {"w": torch.tensor([1.0, 0.0])}
     run.best = {"w": torch.tensor([-1.0, 2.0])}
+    run.method.solves_after = solves_after
     return turn(made, run), run.model.w.tolist(), made.heard
 
 
@@ -57,6 +58,19 @@ def test_the_dial_stands_where_validation_is_best(tmp_path):
     assert curve == {0.25: 0.5, 0.5: 1.0, 0.75: 0.5, 1.0: 0.5}
     assert [values["alpha"] for _, values in heard if values["chosen"]] == [0.5]
     assert found.outcomes.predicted.tolist() == [1, 0]
+
+
+def test_the_last_weights_stay_where_a_blend_leads_by_noise(tmp_path):
+    """Half of the dial is right on three rows that the whole has wrong, and wrong on two that it
+    has right: one row more, of standard error sqrt(5)."""
+    rows = 3 * [(10, 3, 1)] + 2 * [(-10, -3, 1)] + 5 * [(-3, -3, 0)]
+    assert dialled(tmp_path, rows, [0.5])[0].alpha == 0.5
+    found, w, heard = dialled(tmp_path, rows, [0.5], solves_after=True)
+    assert found.alpha == 1.0
+    assert w == pytest.approx([-1.0, 2.0])
+    assert [values["alpha"] for _, values in heard if values["chosen"]] == [1.0]
+    # Without the two it leads by three of eight, which is no noise.
+    assert dialled(tmp_path, [*rows[:3], *rows[5:]], [0.5], solves_after=True)[0].alpha == 0.5
 
 
 def test_of_equally_good_blends_the_one_with_the_lower_loss(tmp_path):

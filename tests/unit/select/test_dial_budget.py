@@ -29,7 +29,7 @@ def turned(monkeypatch, losses, rises):
     )
     run = SimpleNamespace(
         model=None, start={}, best={}, stage="full", update=1,
-        method=SimpleNamespace(blend=lambda start, best, alpha: alpha),
+        method=SimpleNamespace(solves_after=False, blend=lambda start, best, alpha: alpha),
     )  # fmt: skip
 
     class General:

@@ -9,7 +9,7 @@ import pytest
 from outcomes import classified, generated
 
 from fewtune.measures.base import row_measure
-from fewtune.select.near import behind, calibrated_losses, surest
+from fewtune.select.near import behind, calibrated_losses, helps, surest
 
 ACCURACY, BYTES = row_measure("accuracy"), row_measure("loss_per_byte")
 
@@ -50,10 +50,35 @@ def test_of_equal_accuracies_the_surer_one_where_it_is_right():
     assert surest(ACCURACY, [other, top]) == 0
 
 
+@pytest.mark.parametrize(("rows", "chosen"), [(3, 1), (5, 0)])
+def test_an_accuracy_decides_that_leads_by_two_standard_errors(rows, chosen):
+    """Three rows of 40 are 1.8 standard errors of the paired difference, five are 2.4."""
+    top = sure_of([0.8] * 30, [0.2] * 10)
+    other = sure_of([0.8] * (30 - rows), [0.49] * (10 + rows))
+    assert calibrated_losses(other).losses.mean() < calibrated_losses(top).losses.mean()
+    assert surest(ACCURACY, [top, other]) == chosen
+
+
 def test_a_surely_lower_accuracy_is_not_made_up_for():
     top = sure_of([0.8] * 36, [0.2] * 4)
     other = sure_of([0.999] * 24, [0.499] * 16)
     assert surest(ACCURACY, [top, other]) == 0
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        # Five of 40 rows more are 2.4 standard errors of the accuracy.
+        ([0.8] * 35, [0.2] * 5, True),
+        # As often right, and in doubt wherever it is wrong: surely the lower loss.
+        ([0.8] * 30, [0.45] * 10, True),
+        # One row alone is one standard error at most, of either.
+        ([0.8] * 31, [0.2] * 9, False),
+        ([0.8] * 30, [0.2] * 10, False),
+    ],
+)
+def test_a_blend_helps_where_it_leads_by_more_than_noise(right, wrong, expected):
+    assert helps(ACCURACY, sure_of(right, wrong), sure_of([0.8] * 30, [0.2] * 10)) == expected
 
 
 def test_of_generators_the_headline_decides_and_of_equals_the_last():
