@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fewtune.measures.base import row_measure
 from fewtune.select.material import Material
-from fewtune.select.near import behind, calibrated_losses, surest
+from fewtune.select.near import behind, calibrated_losses, stays, surest
 from fewtune.select.trials import Trial
 from fewtune.train.agreement import first_says
 
@@ -27,7 +27,8 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
 
     A classifier is near only if both its headline and its loss at its best temperature are. Where
     the best was trained and the cheaper one solved, two standard errors are asked for; where the
-    best's last weights were kept, none.
+    best's last weights were kept, none, and from some rows on a head must surely lead it
+    (``near.stays``).
 
     Parameters
     ----------
@@ -42,8 +43,12 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     dearest = list(reversed(trials))
     ahead = surest(measure, [trial.validation for trial in dearest])
     best = dearest[first_says(material.accelerator, ahead)]
+    kept = best.head is not None and _kept(material, best, dearest)
+    best = kept or best
     calibrated = calibrated_losses(best.validation)
     for trial in trials:
+        if kept and trial.head is not None:
+            continue
         gap, error = behind(measure, best.validation, trial.validation)
         errors = 1.0
         if best.head is None and trial.head is not None:
@@ -65,7 +70,9 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
             reason = f"lowest loss on the {rows} of those within two standard errors in {headline}"
         elif others and sign * best.score.value == max(others) and best.validation.labels:
             reason = f"lowest loss on the {rows} of those with the best {headline}"
-        if len(trials) > 1:
+        if kept:
+            reason = f"none is surely better in {headline} or loss on the {rows}"
+        elif len(trials) > 1:
             reason += ", and no cheaper candidate is near enough"
     else:
         within = {FLATTERY: "two standard errors", 1.0: "one standard error"}.get(errors, "nothing")
@@ -74,3 +81,12 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
             f"{abs(gap):.4f} ± {error:.4f} on {rows}"
         )
     return trial, reason
+
+
+def _kept(material: Material, head: Trial, dearest: Sequence[Trial]) -> Trial | None:
+    """Return the trial whose head was fitted after training, if it stays before a base's head."""
+    for trial in dearest:
+        if trial.method.solves_after:
+            stay = stays(material.headline, trial.validation, head.validation)
+            return trial if first_says(material.accelerator, stay) else None
+    return None

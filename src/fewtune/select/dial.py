@@ -15,7 +15,7 @@ import numpy as np
 from fewtune.measures.observe.divergence import general_rows
 from fewtune.records import Score
 from fewtune.select.material import Material
-from fewtune.select.near import helps, surest
+from fewtune.select.near import stays, surest
 from fewtune.tasks.base import Row
 from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes
@@ -47,7 +47,8 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
 
     The best is the one with the better headline measure; for a classifier, of those within two
     standard errors of it, the one whose loss is lowest at its best temperature (``near.surest``);
-    where a solver fits the head after training, only if that is more than noise (``near.helps``).
+    where a solver fits the head after training, only where the last weights do not stay
+    (``near.stays``).
     For a language model, of blends that are not far behind the best (``GIVEN_TO_KEEP``) those that
     keep within the plan's budget of general loss come first, and where none does, of those nearly
     as good as the best (``GIVEN_UP``) the one that costs least. A blend further back would ship a
@@ -78,7 +79,7 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
     least = min(cost(one) for one in seen)
     left = [one for one in seen if cost(one) == least]
     place = surest(measure, [one[1] for one in left])
-    if run.method.solves_after and not helps(measure, left[place][1], left[-1][1]):
+    if run.method.solves_after and stays(measure, left[-1][1], left[place][1]):
         place = len(left) - 1
     alpha, outcomes, _, costs = left[first_says(material.accelerator, place)]
     for at, found, score, rise in seen:

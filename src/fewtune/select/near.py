@@ -11,14 +11,18 @@ from fewtune.measures.calibration import fit_temperature, tempered
 from fewtune.measures.intervals import weights
 from fewtune.tasks.outcomes import Outcomes
 
-__all__ = ["behind", "calibrated_losses", "helps", "surest"]
+__all__ = ["behind", "calibrated_losses", "stays", "surest"]
 
 DRAWS = 2000
 
 SURELY = 2.0
-"""Standard errors of the paired difference by which one classifier's headline must lead another's
-to decide between them. With one, a fit of five of the front desk left a tuned encoder for the head
-that others lead by five points (benchmarks/LOG.md)."""
+"""Standard errors of a paired difference by which one classifier must lead another to be surely
+better. With one, rows by the hundred left a tuned encoder for the head that others lead by five
+points (benchmarks/LOG.md)."""
+
+
+ENOUGH = 40
+"""Validation rows from which tuning that pays in the mean stays; see ``stays``."""
 
 
 def behind(measure: RowMeasure, best: Outcomes, other: Outcomes) -> tuple[float, float]:
@@ -39,18 +43,22 @@ def calibrated_losses(outcomes: Outcomes) -> Outcomes:
     return tempered(outcomes, fit_temperature(outcomes)) if outcomes.labels else outcomes
 
 
-def helps(measure: RowMeasure, blend: Outcomes, whole: Outcomes) -> bool:
-    """Return whether a blend leads the undialled classifier by more than its rows' noise.
+def stays(measure: RowMeasure, own: Outcomes, rival: Outcomes) -> bool:
+    """Return whether an encoder stays whose head was fitted after it, before what seems better.
 
-    Its headline has to lead by ``SURELY``, or its loss at its best temperature by one standard
-    error. On rows of their own the undialled encoder of contrastive tuning had the lower loss in
-    every draw, while validation rows named half of the dial in five fits of seven
-    (benchmarks/LOG.md).
+    Its last weights are kept, so no snapshot flatters it. On rows of their own it was better than
+    the base's head in nine draws of nine, and than half of its dial in seven, while validation rows
+    named one of these in most fits: a rival has to be surely better, by ``SURELY`` in the headline,
+    or in the loss at its best temperature and not behind in the headline. Below ``ENOUGH`` rows,
+    where nothing is sure and heads did as well, what seems better is taken.
     """
+    if len(own) < ENOUGH:
+        return False
     sign = 1 if measure.direction == "higher" else -1
-    gap, error = behind(measure, blend, whole)
-    more, spread = behind(row_measure("log_loss"), *map(calibrated_losses, (blend, whole)))
-    return sign * gap > SURELY * error or -more > spread
+    gap, error = behind(measure, rival, own)
+    more, spread = behind(row_measure("log_loss"), *map(calibrated_losses, (rival, own)))
+    ahead = sign * gap
+    return not (ahead > SURELY * error or (ahead >= 0 and -more > SURELY * spread))
 
 
 def surest(measure: RowMeasure, found: Sequence[Outcomes]) -> int:

@@ -63,14 +63,16 @@ def test_the_dial_stands_where_validation_is_best(tmp_path):
 def test_the_last_weights_stay_where_a_blend_leads_by_noise(tmp_path):
     """Half of the dial is right on three rows that the whole has wrong, and wrong on two that it
     has right: one row more, of standard error sqrt(5)."""
-    rows = 3 * [(10, 3, 1)] + 2 * [(-10, -3, 1)] + 5 * [(-3, -3, 0)]
+    few, more = 3 * [(10, 3, 1)], 2 * [(-10, -3, 1)]
+    rows = [*few, *more, *(35 * [(-3, -3, 0)])]
     assert dialled(tmp_path, rows, [0.5])[0].alpha == 0.5
     found, w, heard = dialled(tmp_path, rows, [0.5], solves_after=True)
     assert found.alpha == 1.0
     assert w == pytest.approx([-1.0, 2.0])
     assert [values["alpha"] for _, values in heard if values["chosen"]] == [1.0]
-    # Without the two it leads by three of eight, which is no noise.
-    assert dialled(tmp_path, [*rows[:3], *rows[5:]], [0.5], solves_after=True)[0].alpha == 0.5
+    # One row fewer are too few to stay by; nine for nothing are three standard errors.
+    assert dialled(tmp_path, rows[:-1], [0.5], solves_after=True)[0].alpha == 0.5
+    assert dialled(tmp_path, [*(3 * few), *rows[5:]], [0.5], solves_after=True)[0].alpha == 0.5
 
 
 def test_of_equally_good_blends_the_one_with_the_lower_loss(tmp_path):
@@ -178,6 +180,21 @@ def test_of_equal_accuracy_the_lower_loss_is_the_reason():
     chosen, reason = choose(made, [solved, trial("contrastive", seeing)])
     assert chosen.name == "contrastive"
     assert reason.startswith("lowest loss on the 40 validation rows of those with the best acc")
+
+
+def test_a_head_must_surely_lead_what_has_its_head_fitted_after_training():
+    """31 and 30 of 40 right: one row, which is one standard error. 35 are 2.4 of them."""
+    made = material("accuracy", validation=range(40))
+
+    def tried(right_ones):
+        solved, after = trial("head", right(right_ones)), trial("contrastive", right(30))
+        solved.head = object()
+        return choose(made, [solved, after])
+
+    chosen, reason = tried(31)
+    assert chosen.name == "contrastive"
+    assert reason == "none is surely better in accuracy or loss on the 40 validation rows"
+    assert tried(35)[0].name == "head"
 
 
 # The verdict

@@ -9,7 +9,7 @@ import pytest
 from outcomes import classified, generated
 
 from fewtune.measures.base import row_measure
-from fewtune.select.near import behind, calibrated_losses, helps, surest
+from fewtune.select.near import behind, calibrated_losses, stays, surest
 
 ACCURACY, BYTES = row_measure("accuracy"), row_measure("loss_per_byte")
 
@@ -66,19 +66,27 @@ def test_a_surely_lower_accuracy_is_not_made_up_for():
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "expected"),
+    ("right", "wrong", "stay"),
     [
         # Five of 40 rows more are 2.4 standard errors of the accuracy.
-        ([0.8] * 35, [0.2] * 5, True),
+        ([0.8] * 35, [0.2] * 5, False),
         # As often right, and in doubt wherever it is wrong: surely the lower loss.
-        ([0.8] * 30, [0.45] * 10, True),
+        ([0.8] * 30, [0.45] * 10, False),
+        # The same, but less often right.
+        ([0.8] * 29, [0.45] * 11, True),
         # One row alone is one standard error at most, of either.
-        ([0.8] * 31, [0.2] * 9, False),
-        ([0.8] * 30, [0.2] * 10, False),
+        ([0.8] * 31, [0.2] * 9, True),
+        ([0.8] * 30, [0.2] * 10, True),
     ],
 )
-def test_a_blend_helps_where_it_leads_by_more_than_noise(right, wrong, expected):
-    assert helps(ACCURACY, sure_of(right, wrong), sure_of([0.8] * 30, [0.2] * 10)) == expected
+def test_what_pays_in_the_mean_stays_unless_a_rival_is_surely_better(right, wrong, stay):
+    own, rival = sure_of([0.8] * 30, [0.2] * 10), sure_of(right, wrong)
+    assert stays(ACCURACY, own, rival) == stay
+
+
+def test_below_enough_rows_what_seems_better_is_taken():
+    own, rival = sure_of([0.8] * 30, [0.2] * 9), sure_of([0.8] * 31, [0.2] * 8)
+    assert not stays(ACCURACY, own, rival)
 
 
 def test_of_generators_the_headline_decides_and_of_equals_the_last():
