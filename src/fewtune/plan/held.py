@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fewtune.plan.plan import Part
+from fewtune.plan.plan import Part, SelectPlan, TrainingPlan
 
 __all__ = ["FIRM", "USUAL", "Hold", "hold_for"]
 
@@ -42,6 +42,21 @@ class Hold:
         """Return the regularizer, its weight that many times as large."""
         weight = times * self.options["weight"]
         return Part(name="kl_to_base", options=self.options | {"weight": weight})
+
+    def settle(self, training: TrainingPlan, select: SelectPlan, reasons: dict[str, str]) -> None:
+        """Set which weights are kept and how far a refit is eased, with the reasons."""
+        if not self.last:
+            return
+        training.evaluations, training.averaged = 1, 0.0
+        reasons["training.evaluations"] = reasons["training.averaged"] = (
+            "the last weights are kept: a model that is held hard learns little by heart, and "
+            "forgets least where the rate has fallen to zero"
+        )
+        select.ease = self.ease
+        reasons["select.ease"] = (
+            "where less is forgotten than is allowed the hold only costs: the refit may be held "
+            "less than its trial was"
+        )
 
     def others(self) -> list[Part]:
         """Return the weights that short trials try beside it."""

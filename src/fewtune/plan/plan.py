@@ -105,17 +105,12 @@ class SelectPlan(_Settings):
         True, description="train the chosen candidate again on all rows but the test rows"
     )
     ease: float = Field(
-        1.0,
-        ge=1,
-        description="most times that a refit may be held less to the base than its trial, which "
-        "kept further below budget.general_loss; 1: as hard",
+        1.0, ge=1, description="most times less that a refit is held than its trial"
     )
     dial: list[float] = Field(
         [0.25, 0.5, 0.75, 1.0], description="blends of base (0) and tuned (1) that are tried"
     )
-    search: int = Field(
-        0, ge=0, description="settings that Optuna proposes (the extra tune), before the race"
-    )
+    search: int = Field(0, ge=0, description="settings that Optuna (extra tune) adds to the race")
     seeds: int = Field(
         1, ge=1, le=20, description="trainings of the chosen candidate, whose spread is told"
     )

@@ -156,17 +156,7 @@ def propose(
     regularizers = []
     if not classification:
         hold = hold_for(general_loss)
-        if hold.last:
-            training.evaluations, training.averaged = 1, 0.0
-            select.ease = hold.ease
-            reasons["select.ease"] = (
-                "where less is forgotten than is allowed the hold only costs: the refit may be "
-                "held less than its trial was"
-            )
-            reasons["training.evaluations"] = reasons["training.averaged"] = (
-                "the last weights are kept: a model that is held hard learns little by heart, and "
-                "forgets least where the rate has fallen to zero"
-            )
+        hold.settle(training, select, reasons)
         regularizers = [hold.part(), Part(name="secret_mask")]
         reasons["regularizers"] = (
             f"{hold.reason}; numbers and addresses that stand in one row alone could only be "

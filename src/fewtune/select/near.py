@@ -47,10 +47,10 @@ def stays(measure: RowMeasure, own: Outcomes, rival: Outcomes) -> bool:
     """Return whether an encoder stays whose head was fitted after it, before what seems better.
 
     Its last weights are kept, so no snapshot flatters it. On rows of their own it was better than
-    the base's head in nine draws of nine, and than half of its dial in seven, while validation rows
-    named one of these in most fits: a rival has to be surely better, by ``SURELY`` in the headline,
-    or in the loss at its best temperature and not behind in the headline. Below ``ENOUGH`` rows,
-    where nothing is sure and heads did as well, what seems better is taken.
+    the base's head in nine draws of nine, and than half of its dial in six of eight, while
+    validation rows named one of these in most fits (benchmarks/LOG.md): a rival has to be surely
+    better, by ``SURELY`` in the headline, or in the loss at its best temperature and not behind in
+    the headline. Below ``ENOUGH`` rows, where heads did as well, what seems better is taken.
     """
     if len(own) < ENOUGH:
         return False
