@@ -104,9 +104,7 @@ class SelectPlan(_Settings):
     refit: bool = Field(
         True, description="train the chosen candidate again on all rows but the test rows"
     )
-    ease: float = Field(
-        1.0, ge=1, description="most times less that a refit is held than its trial"
-    )
+    ease: float = Field(1.0, ge=1, description="most times less a refit is held than its trial")
     dial: list[float] = Field(
         [0.25, 0.5, 0.75, 1.0], description="blends of base (0) and tuned (1) that are tried"
     )
