@@ -30,8 +30,10 @@ def slack(trial: Trial, budget: float, most: float) -> float:
     most
         Largest answer; see ``select.ease``.
     """
-    if trial.rise is None or not budget or trial.alpha != 1.0:
-        # Turned back is no slack: its whole tuning cost more than was allowed.
+    if trial.rise is None or not budget or not held_by(trial.candidate.regularizers):
+        return 1.0
+    if trial.alpha != 1.0:
+        # Turned back: its whole tuning cost more than was allowed.
         return 1.0
     aim = AIMED_AT * budget
     return most if trial.rise * most**2 <= aim else max(1.0, math.sqrt(aim / trial.rise))

@@ -20,7 +20,6 @@ SURELY = 2.0
 better. With one, rows by the hundred left a tuned encoder for the head that others lead by five
 points (benchmarks/LOG.md)."""
 
-
 ENOUGH = 40
 """Validation rows from which tuning that pays in the mean stays; see ``stays``."""
 

@@ -19,7 +19,7 @@ from fewtune.select.trials import Trial
 
 SCORE = Score("loss_per_byte", 1.0, 0.9, 1.1, 5, "lower", "nats/byte")
 TRIAL = Trial(
-    Candidate("full", Part(name="full"), TrainingPlan()),
+    Candidate("full", Part(name="full"), TrainingPlan(), (Part(name="kl_to_base"),)),
     METHODS.load("full")(),
     nn.Linear(1, 1),
     validation=None,
@@ -52,6 +52,11 @@ def test_what_a_trial_kept_below_the_budget_eases_its_refit(rise, alpha, budget,
     trial = replace(TRIAL, rise=rise, alpha=alpha)
     assert slack(trial, budget, most=4.0) == pytest.approx(expected, abs=5e-4)
     assert slack(trial, budget, most=1.0) == 1.0
+
+
+def test_what_is_not_held_is_not_eased():
+    free = replace(TRIAL, candidate=replace(TRIAL.candidate, regularizers=()), rise=0.0)
+    assert slack(free, 0.01, most=4.0) == 1.0
 
 
 def test_the_weight_alone_changes():
