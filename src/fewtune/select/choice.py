@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fewtune.measures.base import row_measure
 from fewtune.select.material import Material
-from fewtune.select.near import behind, calibrated_losses, stays, surest
+from fewtune.select.near import behind, calibrated_losses, stays, surest, tolerance
 from fewtune.select.trials import Trial
 from fewtune.train.agreement import first_says
 
@@ -20,6 +20,10 @@ UNFLATTERED = 0.0
 """The same for one whose last weights are kept, whatever validation says of them. On few rows a
 standard error would mostly leave the head, of which it is the successor at the same size and cost
 of an answer."""
+
+
+ERRORS = {2.0: "two standard errors", 1.0: "one standard error"}
+"""Standard errors in words."""
 
 
 def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
@@ -67,7 +71,8 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
         reason = f"best {headline} on the {rows}"
         others = [sign * one.score.value for one in trials if one is not best]
         if others and sign * best.score.value < max(others):
-            reason = f"lowest loss on the {rows} of those within two standard errors in {headline}"
+            within = ERRORS[tolerance(len(best.validation))]
+            reason = f"lowest loss on the {rows} of those within {within} in {headline}"
         elif others and sign * best.score.value == max(others) and best.validation.labels:
             reason = f"lowest loss on the {rows} of those with the best {headline}"
         if kept:
@@ -75,7 +80,7 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
         elif len(trials) > 1:
             reason += ", and no cheaper candidate is near enough"
     else:
-        within = {FLATTERY: "two standard errors", 1.0: "one standard error"}.get(errors, "nothing")
+        within = ERRORS.get(errors, "nothing")
         reason = (
             f"the cheapest within {within} of the best: {best.name} is ahead by "
             f"{abs(gap):.4f} ± {error:.4f} on {rows}"

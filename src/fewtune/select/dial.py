@@ -45,8 +45,8 @@ class Dialled:
 def turn(material: Material, run: Training, settled: Callable[[], None] = lambda: None) -> Dialled:
     """Sweep the blends of the plan, leave the model at the best, and journal the curve.
 
-    The best is the one with the better headline measure; for a classifier, of those within two
-    standard errors of it, the one whose loss is lowest at its best temperature (``near.surest``);
+    The best is the one with the better headline measure; for a classifier, of those not
+    surely behind it, the one whose loss is lowest at its best temperature (``near.surest``);
     where a solver fits the head after training, only where the last weights do not stay
     (``near.stays``).
     For a language model, of blends that are not far behind the best (``GIVEN_TO_KEEP``) those that

@@ -11,7 +11,7 @@ from fewtune.measures.calibration import fit_temperature, tempered
 from fewtune.measures.intervals import weights
 from fewtune.tasks.outcomes import Outcomes
 
-__all__ = ["behind", "calibrated_losses", "stays", "surest"]
+__all__ = ["behind", "calibrated_losses", "stays", "surest", "tolerance"]
 
 DRAWS = 2000
 
@@ -21,7 +21,7 @@ better. With one, rows by the hundred left a tuned encoder for the head that oth
 points (benchmarks/LOG.md)."""
 
 ENOUGH = 40
-"""Validation rows from which tuning that pays in the mean stays; see ``stays``."""
+"""Validation rows from which a lead has to be sure; on fewer what seems better is taken."""
 
 
 def behind(measure: RowMeasure, best: Outcomes, other: Outcomes) -> tuple[float, float]:
@@ -40,6 +40,11 @@ def calibrated_losses(outcomes: Outcomes) -> Outcomes:
     A finished classifier is calibrated, so how sure it is as it comes says nothing of its worth.
     """
     return tempered(outcomes, fit_temperature(outcomes)) if outcomes.labels else outcomes
+
+
+def tolerance(rows: int) -> float:
+    """Return the standard errors by which a classifier may be behind and its loss still decide."""
+    return SURELY if rows >= ENOUGH else 1.0
 
 
 def stays(measure: RowMeasure, own: Outcomes, rival: Outcomes) -> bool:
@@ -65,7 +70,7 @@ def surest(measure: RowMeasure, found: Sequence[Outcomes]) -> int:
 
     A hundred rows cannot tell accuracies two points apart, but their losses often can: on Banking77
     123 rows saw a gain of 2.4 points by 1.0 standard errors of the accuracy and 2.1 of the loss
-    (benchmarks/LOG.md). So of the classifiers not surely behind the best headline (``SURELY``) the
+    (benchmarks/LOG.md). So of the classifiers not behind the best headline by ``tolerance`` the
     one with the lowest loss at its best temperature is taken. Where there are no classes, the
     headline is a loss itself and decides.
     """
@@ -81,6 +86,6 @@ def surest(measure: RowMeasure, found: Sequence[Outcomes]) -> int:
 
     def near(place: int) -> bool:
         gap, error = behind(measure, found[top], found[place])
-        return sign * gap <= SURELY * error
+        return sign * gap <= tolerance(len(found[0])) * error
 
     return max(filter(near, places), key=lambda place: (-losses[place], -raw[place], place))

@@ -59,6 +59,13 @@ def test_an_accuracy_decides_that_leads_by_two_standard_errors(rows, chosen):
     assert surest(ACCURACY, [top, other]) == chosen
 
 
+def test_on_few_rows_one_standard_error_decides():
+    """One row of six is 1.1 standard errors of the paired difference."""
+    top, other = sure_of([0.8] * 4, [0.2] * 2), sure_of([0.8] * 3, [0.49] * 3)
+    assert calibrated_losses(other).losses.mean() < calibrated_losses(top).losses.mean()
+    assert surest(ACCURACY, [top, other]) == 0
+
+
 def test_a_surely_lower_accuracy_is_not_made_up_for():
     top = sure_of([0.8] * 36, [0.2] * 4)
     other = sure_of([0.999] * 24, [0.499] * 16)
