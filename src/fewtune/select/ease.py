@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fewtune.plan.plan import Part
+from fewtune.plan.plan import Part, Plan
 from fewtune.select.candidates import held_by
 from fewtune.select.trials import Trial
 
@@ -16,21 +16,17 @@ AIMED_AT = 0.75
 model that was trained on fewer rows."""
 
 
-def slack(trial: Trial, budget: float, most: float) -> float:
+def slack(trial: Trial, plan: Plan) -> float:
     """Return how many times weaker the trial's refit may be held; 1 for as hard as the trial.
 
     What is lost grows by up to the square of what the hold is weakened by: a quarter of the weight
     lost sixteen times as much on one development draw, half of it twice as much on another
-    (benchmarks/LOG.md).
-
-    Parameters
-    ----------
-    budget
-        Most rise of the loss on general text, as a share; 0 for no bound.
-    most
-        Largest answer; see ``select.ease``.
+    (benchmarks/LOG.md). ``select.ease`` is the largest answer.
     """
-    if trial.rise is None or not budget or not held_by(trial.candidate.regularizers):
+    budget, most = plan.budget.general_loss, plan.select.ease
+    if not plan.select.refit or trial.rise is None:
+        return 1.0
+    if not budget or not held_by(trial.candidate.regularizers):
         return 1.0
     if trial.alpha != 1.0:
         # Turned back: its whole tuning cost more than was allowed.

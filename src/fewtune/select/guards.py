@@ -46,6 +46,7 @@ def guards(
     *,
     alarm: str = "",
     held: float = 0.0,
+    eased: float = 1.0,
     exported: float = 0.0,
 ) -> list[Guard]:
     """Return the guards that apply.
@@ -61,7 +62,9 @@ def guards(
     alarm
         Why the model is over-memorized, in words; empty where it is not.
     held
-        Weight by which ``kl_to_base`` held the model to its base already; 0 for not at all.
+        Weight by which ``kl_to_base`` held the trial to its base already; 0 for not at all.
+    eased
+        How many times less its refit was held.
     exported
         How far the model as it was written is from the one that was measured: the mean difference
         of the rows' losses, as a share of the mean loss.
@@ -75,7 +78,8 @@ def guards(
         bounded = _bounded(general, budget.general_loss, *words)
         costs["general_loss"] = bounded, general
     # One cure for both: two that differ by a budget would be read as two things to do.
-    cure = _harder(held, {name: score for name, (guard, score) in costs.items() if guard.holds})
+    beyond = {name: score for name, (guard, score) in costs.items() if guard.holds}
+    cure = _harder(held, eased, beyond)
     found = [replace(guard, cure=cure) if guard.holds else guard for guard, _ in costs.values()]
     if "memorization" in scores:
         found.append(_extraction(scores["memorization"]))
@@ -158,8 +162,10 @@ def _bounded(score: Score, bound: float, what: str, gained: str = "") -> Guard:
     return Guard(False, f"{name} within the budget: {amount}")
 
 
-def _harder(held: float, costs: Mapping[str, Score]) -> str:
+def _harder(held: float, eased: float, costs: Mapping[str, Score]) -> str:
     """Return what to do against forgetting: hold, hold harder, or allow what was measured."""
+    if held and eased > 1:
+        return "Hold the refit as hard as its trial, which kept the budget: --set select.ease=1"
     if not held:
         return "Hold it to the base: --set 'regularizers=[{name: kl_to_base}, {name: secret_mask}]'"
     allowed = " ".join(

@@ -124,7 +124,7 @@ def again(
     plain = [*(material.known[i] for i in some), *more]
     rows = chosen.method.joined(plain, names)
     whole = _schedule(material, chosen, len(plain), len(more))
-    weaker = slack(chosen, material.plan.budget.general_loss, material.plan.select.ease)
+    weaker = slack(chosen, material.plan)
     candidate = replace(
         chosen.candidate,
         training=whole,

@@ -13,6 +13,7 @@ from fewtune.measures.base import Evidence, score_all
 from fewtune.measures.over_memorization import alarm
 from fewtune.records import Diagnosis, Score, Verdict
 from fewtune.select.candidates import held_by
+from fewtune.select.ease import slack
 from fewtune.select.guards import Guard, guards, one_group
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
@@ -103,6 +104,7 @@ def decided(
         material.plan.budget,
         alarm=alarm(evidence, found.scores),
         held=held_by(chosen.candidate.regularizers),
+        eased=slack(chosen, material.plan),
         exported=_export_error(material, run, evidence.test),
     )
     return decide(

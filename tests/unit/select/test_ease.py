@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fewtune.methods.base import METHODS
-from fewtune.plan.plan import Part, TrainingPlan
+from fewtune.plan.plan import BudgetPlan, Part, Plan, SelectPlan, TrainingPlan
 from fewtune.records import Score
 from fewtune.regularizers.base import REGULARIZERS, Regularizer
 from fewtune.regularizers.kl_to_base import KlToBase
@@ -26,6 +26,14 @@ TRIAL = Trial(
     score=SCORE,
     seconds=1.0,
 )
+
+
+def planned(budget: float, **select: object) -> Plan:
+    """Return a plan of this budget; its refit may be held four times less, or as is said."""
+    settings = {"ease": 4.0, **select}
+    return Plan(
+        model="builtin", budget=BudgetPlan(general_loss=budget), select=SelectPlan(**settings)
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,13 +58,15 @@ TRIAL = Trial(
 )
 def test_what_a_trial_kept_below_the_budget_eases_its_refit(rise, alpha, budget, expected):
     trial = replace(TRIAL, rise=rise, alpha=alpha)
-    assert slack(trial, budget, most=4.0) == pytest.approx(expected, abs=5e-4)
-    assert slack(trial, budget, most=1.0) == 1.0
+    assert slack(trial, planned(budget)) == pytest.approx(expected, abs=5e-4)
+    assert slack(trial, planned(budget, ease=1.0)) == 1.0
+    # What is kept is the trial itself.
+    assert slack(trial, planned(budget, refit=False)) == 1.0
 
 
 def test_what_is_not_held_is_not_eased():
     free = replace(TRIAL, candidate=replace(TRIAL.candidate, regularizers=()), rise=0.0)
-    assert slack(free, 0.01, most=4.0) == 1.0
+    assert slack(free, planned(0.01)) == 1.0
 
 
 def test_the_weight_alone_changes():

@@ -52,6 +52,9 @@ def test_the_cure_depends_on_whether_the_base_was_protected():
     cure = guards(scores, BudgetPlan(), held=2.0)[0].cure
     assert "{name: kl_to_base, options: {weight: 8}}" in cure
     assert "budget.general_loss=0.3" in cure
+    # Its trial was held harder and kept the budget: so may the refit.
+    cure = guards(scores, BudgetPlan(), held=2.0, eased=1.5)[0].cure
+    assert "--set select.ease=1" in cure and "weight" not in cure
 
 
 def test_two_budgets_that_are_exceeded_have_one_cure():
