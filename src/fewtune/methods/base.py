@@ -166,8 +166,10 @@ def own_head(model: Any) -> nn.Module:
     return found
 
 
-def top_blocks(model: nn.Module, wanted: int, option: str) -> tuple[nn.Module, ...]:
-    """Return the last ``wanted`` blocks of a model; for 0 the last third.
+def top_blocks(
+    model: nn.Module, wanted: int, option: str, share: float = 1 / 3
+) -> tuple[nn.Module, ...]:
+    """Return the last ``wanted`` blocks of a model; for 0 a ``share`` of them, at least one.
 
     Raises
     ------
@@ -178,7 +180,7 @@ def top_blocks(model: nn.Module, wanted: int, option: str) -> tuple[nn.Module, .
     """
     blocks = find_blocks(model).blocks
     refuse_more(option, wanted, len(blocks))
-    return blocks[-(wanted or max(1, round(len(blocks) / 3))) :]
+    return blocks[-(wanted or max(1, round(share * len(blocks)))) :]
 
 
 def refuse_more(option: str, wanted: int, there: int) -> None:

@@ -30,7 +30,10 @@ class ContrastiveOptions(Options):
     each: int = Field(
         2, ge=2, description="rows of a class in an update; its other rows are of other classes"
     )
-    top: int = Field(0, ge=0, description="only this many top blocks train; 0: the last third")
+    top: int = Field(0, ge=0, description="only this many top blocks train; 0: a share of them")
+    share: float = Field(
+        1 / 3, gt=0, le=1, description="of the blocks that train, from the top, where top is 0"
+    )
     names: bool = Field(
         True,
         description="the classes' names are compared too, as rows of their class, wherever they "
@@ -76,7 +79,7 @@ class Contrastive(Full):
                 "Choose another method",
             )
         model.requires_grad_(False)
-        blocks = top_blocks(model, self.options.top, "top")
+        blocks = top_blocks(model, self.options.top, "top", self.options.share)
         # Embeddings stay: few words come often enough to learn anything. What stays below the
         # blocks is computed once.
         for module in (*blocks, *find_blocks(model).after):

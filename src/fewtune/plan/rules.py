@@ -7,7 +7,7 @@ import math
 from fewtune.environment import device_name
 from fewtune.errors import DataError
 from fewtune.methods.base import METHODS
-from fewtune.plan.compared import CONTRASTIVE_DIAL, compared_training
+from fewtune.plan.compared import CONTRASTIVE_DIAL, compared_options, compared_training
 from fewtune.plan.held import hold_for
 from fewtune.plan.plan import BudgetPlan, Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
 from fewtune.records import Dataset, Shape
@@ -120,13 +120,19 @@ def propose(
     task = task_for(data.shape)
     reasons = {"task.name": f"the rows are {data.shape.replace('_', ' ')}"}
     classification = task != "generation"
+    per_class = rows / max(1, len(data.labels))
     if method:
         reasons["method.name"] = "set by the user"
     else:
-        per_class = rows / max(1, len(data.labels))
         method = _method(task, math.inf if keeps else per_class, parameters, effort, reasons)
-    training = _training(method, rows, parameters, task, effort, reasons)
-    if device_name() == "cpu" and parameters >= LEAST_TO_CUT and not METHODS.load(method).compares:
+    compares = METHODS.load(method).compares
+    options = compared_options(per_class, reasons) if compares else {}
+    training = (
+        compared_training(method, per_class, parameters, task, effort, reasons)
+        if compares
+        else _training(method, rows, parameters, task, effort, reasons)
+    )
+    if device_name() == "cpu" and parameters >= LEAST_TO_CUT and not compares:
         training.tokens_per_batch = CACHED_TOKENS
         reasons["training.tokens_per_batch"] = (
             "holds less and takes no longer on a processor; cutting changes nothing but rounding"
@@ -142,7 +148,6 @@ def propose(
         reasons["select.rungs"] = (
             "a head on frozen states costs seconds and forgets nothing; tuning has to beat it"
         )
-        per_class = rows / max(1, len(data.labels))
         if method == "contrastive":
             select.dial = list(CONTRASTIVE_DIAL)
             reasons["select.dial"] = (
@@ -192,7 +197,7 @@ def propose(
         effort=effort,
         seed=seed,
         task=TaskPlan(name=task),
-        method=Part(name=method),
+        method=Part(name=method, options=options),
         training=training,
         regularizers=regularizers,
         select=select,
@@ -264,8 +269,6 @@ def _training(
     reasons: dict[str, str],
 ) -> TrainingPlan:
     classification = task != "generation"
-    if METHODS.load(method).compares:
-        return compared_training(method, parameters, task, effort, reasons)
     size = 16 if classification else 8
     wanted = math.ceil(rows * EPOCHS[effort] / size)
     most = MOST_UPDATES["classification" if classification else "generation"][effort]

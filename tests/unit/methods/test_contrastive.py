@@ -147,6 +147,19 @@ class TestTraining:
         trained = {n for n, p in whole.named_parameters() if p.requires_grad}
         assert not any("embeddings" in n or n.startswith("head") for n in trained)
 
+    def test_a_share_of_the_blocks_trains(self, task):
+        def trained(**options):
+            model = Contrastive(options).prepare(task.load_model(), task)
+            names = [n for n, p in model.named_parameters() if p.requires_grad]
+            return {int(part) for n in names for part in n.split(".") if part.isdigit()}
+
+        every = trained(share=1.0)
+        assert every == set(range(len(every)))
+        half = round(len(every) / 2)
+        assert trained(share=0.5) == set(range(len(every) - half, len(every)))
+        # A number that is given counts; of the smallest share one block is left.
+        assert trained(share=1.0, top=1) == trained(share=0.01) == {len(every) - 1}
+
     def test_generation_is_refused_with_the_reason(self, causal_lm):
         from fewtune.tasks.generation import Generation
 

@@ -450,3 +450,29 @@ def test_few_rows_a_class_are_compared_with_each_other(rows, effort, keeps, meth
     tuned_here = method == "contrastive"
     assert (plan.select.dial == [0.5, 1.0]) == tuned_here
     assert (plan.training.batch_size == 48) == tuned_here
+
+
+@pytest.mark.parametrize(
+    ("rows", "effort", "options", "updates"),
+    [
+        (9, "quick", {}, 60),
+        (10, "quick", {"share": 0.5}, 90),
+        (60, "quick", {"share": 0.5}, 90),
+        (9, "normal", {}, 120),
+        # More effort trains longer than that as it is.
+        (12, "normal", {"share": 0.5}, 120),
+    ],
+)
+def test_more_rows_a_class_teach_more_of_an_encoder(rows, effort, options, updates):
+    """From ten a class on half of the blocks train, and where time is short half as long again."""
+    data = dataset("labelled_text")
+    count = rows * len(data.labels)
+    plan = propose(data, count, model="m", parameters=22_000_000, effort=effort)
+    assert (plan.method.options, plan.training.updates) == (options, updates)
+    assert ("method.options" in plan.reasons) == bool(options)
+
+
+def test_a_method_that_trains_with_its_head_has_no_such_options():
+    data = dataset("labelled_text")
+    plan = propose(data, 60 * len(data.labels), model="m", parameters=22_000_000, method="lora")
+    assert plan.method.options == {}
