@@ -23,9 +23,9 @@ CONTRASTIVE_UPDATES = {"quick": 60, "normal": 120, "thorough": 120}
 """The loss is low after a few dozen updates; what more of them spoil the dial takes back."""
 
 MANY_PER_CLASS = 10
-"""Training rows a class from which there is more to learn, and lower down: half of the blocks for
-90 updates were 1.2 points better with 13 on Banking77, 2 points over six draws with 43 on the
-front desk, and no better with 6 on Banking77 (benchmarks/LOG.md)."""
+"""Training rows a class from which there is more to learn, and lower down. On development rows half
+of the blocks for 90 updates were 2 points better with 43 on the front desk (six draws), 1.2 with 13
+on Banking77 (one draw; 0.1 on its test rows), and no better with 6 (benchmarks/LOG.md)."""
 
 DEEPER_SHARE = 0.5
 """Share of the blocks that train then."""
