@@ -82,10 +82,9 @@ def _nearer(plan: Plan, work: Work) -> Sequence[dict[str, Any]]:
             if length >= 16:
                 found.append({**one, "training.tokens_per_batch": length, **cut}
                              | {"task.max_length": length})  # fmt: skip
-    bare: dict[str, Any] = {"method.options": {}} if plan.method.options else {}
     for name in ("lora", "partial", "head"):
         new = name != plan.method.name
-        other = {"method.name": name, **bare} if new else {}
+        other: dict[str, Any] = {"method.name": name} if new else {}
         found += [{**other, **more} for more in ({}, fewest) if new]
         if name == "lora" and not why_not_packed(work.task):
             packed = {**other, "method.options.four_bit": True}

@@ -181,6 +181,10 @@ class Plan(_Settings):
             Naming every unknown key and every value out of range.
         """
         values = self.model_dump()
+        if changes.get("method.name", self.method.name) != self.method.name:
+            # What one method is told means nothing to another.
+            values["method"]["options"] = {}
+            values["reasons"].pop("method.options", None)
         for key, value in changes.items():
             place: Any = values
             *parents, last = key.split(".")
@@ -210,12 +214,8 @@ def read(path: Path) -> Plan:
         first = " ".join(str(error).split())[:200]
         raise PlanError("a plan in YAML", first, str(path), "Mend the file") from error
     if not isinstance(values, dict):
-        raise PlanError(
-            "a plan in YAML",
-            type(values).__name__,
-            str(path),
-            "Write one with: fewtune plan DATA --model M -o plan.yaml",
-        )
+        cure = "Write one with: fewtune plan DATA --model M -o plan.yaml"
+        raise PlanError("a plan in YAML", type(values).__name__, str(path), cure)
     return _checked(values, str(path))
 
 

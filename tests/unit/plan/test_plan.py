@@ -72,6 +72,18 @@ def test_changes_say_who_made_them_and_leave_the_rest():
     assert plan.training.updates == 200
 
 
+def test_another_method_does_not_inherit_what_the_first_was_told():
+    told = {"name": "contrastive", "options": {"share": 0.5}}
+    plan = Plan(model="m", method=told, reasons={"method.options": "a rule"})
+    other = plan.changed({"method.name": "head"})
+    assert (other.method.options, other.reasons) == ({}, {"method.name": "set by the user"})
+    own = plan.changed({"method.name": "lora", "method.options.rank": 3})
+    assert own.method.options == {"rank": 3}
+    # The same one keeps what it was told.
+    same = plan.changed({"method.name": "contrastive", "training.updates": 7})
+    assert same.method.options == {"share": 0.5}
+
+
 @pytest.mark.parametrize(
     ("key", "said"),
     [
