@@ -32,7 +32,7 @@ class ContrastiveOptions(Options):
     )
     top: int = Field(0, ge=0, description="only this many top blocks train; 0: a share of them")
     share: float = Field(
-        1 / 3, gt=0, le=1, description="of the blocks that train, from the top, where top is 0"
+        0.33, gt=0, le=1, description="of the blocks that train, from the top, where top is 0"
     )
     names: bool = Field(
         True,

@@ -64,11 +64,11 @@ def compared_training(
     reasons["training.learning_rate"] = (
         f"usual for {method}; the dial mends a rate that is too high"
     )
-    reasons["training.updates"] = "enough for the loss to settle: pairs are many times the rows"
     reasons["training.batch_size"] = "rows are compared within an update: small ones teach little"
     reasons["training.evaluations"] = (
         "each fits a head, and none decides: the last weights are kept and dialled"
     )
+    reasons["training.updates"] = "enough for the loss to settle: pairs are many times the rows"
     updates = CONTRASTIVE_UPDATES[effort]
     if effort == "quick" and per_class >= MANY_PER_CLASS:
         updates = round(LONGER * updates)

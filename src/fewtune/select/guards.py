@@ -164,10 +164,10 @@ def _bounded(score: Score, bound: float, what: str, gained: str = "") -> Guard:
 
 def _harder(held: float, eased: float, costs: Mapping[str, Score]) -> str:
     """Return what to do against forgetting: hold, hold harder, or allow what was measured."""
-    if held and eased > 1:
-        return "Hold the refit as hard as its trial, which kept the budget: --set select.ease=1"
     if not held:
         return "Hold it to the base: --set 'regularizers=[{name: kl_to_base}, {name: secret_mask}]'"
+    if eased > 1:
+        return "Hold the refit as hard as its trial, which kept the budget: --set select.ease=1"
     allowed = " ".join(
         f"--set budget.{name}={math.ceil(100 * score.value) / 100:g}"
         for name, score in costs.items()
