@@ -164,6 +164,14 @@ def test_rungs_beside_a_base_in_four_bits_leave_its_weights_alone(monkeypatch):
             refuse_unfit(packed.changed({"select.rungs": ["head", rung]}))
 
 
+def test_a_rung_is_refused_a_regularizer_that_would_do_nothing_to_it():
+    """A solver fits the head, so nothing is asked of it; contrastive has no answers to hold."""
+    plan = planned("lora", "text_classification", "kl_to_base")
+    refuse_unfit(plan.changed({"select.rungs": ["head"]}))
+    with pytest.raises(PlanError, match=r"the rung contrastive\. Got kl_to_base: .*rungs=\[head\]"):
+        refuse_unfit(plan.changed({"select.rungs": ["head", "contrastive"]}))
+
+
 @pytest.mark.parametrize(("method", "kind"), SENSIBLE)
 def test_every_regularizer_composes_or_is_refused_by_name(made, tmp_path, method, kind):
     for name in REGULARIZERS.names():

@@ -41,8 +41,9 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune, measure against controls, and say ship or hold (exit code 0 or 1)."""
+    from fewtune.cli.settings import parse_settings
     from fewtune.data.load import parse_columns
-    from fewtune.plan.plan import parse_settings, read
+    from fewtune.plan.plan import read
     from fewtune.store.runs import PLAN
 
     kept = output / PLAN if resume and output else plan_file

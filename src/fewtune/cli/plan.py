@@ -31,9 +31,9 @@ def plan(
     from dataclasses import asdict
 
     from fewtune.cli.fit import known_effort
+    from fewtune.cli.settings import parse_settings
     from fewtune.data.load import parse_columns
     from fewtune.plan.counts import counts
-    from fewtune.plan.plan import parse_settings
     from fewtune.verbs.foreseen import foresee_plan, free_for_fit
     from fewtune.verbs.prepare import prepare
     from fewtune.verbs.timed import time_of_plan

@@ -40,19 +40,19 @@ COMPARED_EVALUATIONS = 1
 """Each fits a head, and none decides: the last weights are kept and dialled."""
 
 
-def compared_options(per_class: float, reasons: dict[str, str]) -> dict[str, Any]:
-    """Return the options of contrastive tuning with so many training rows a class."""
+def compared_options(per_class: float) -> tuple[dict[str, Any], str]:
+    """Return the options of contrastive tuning with so many training rows a class, and why."""
     if per_class < MANY_PER_CLASS:
-        return {}
-    reasons["method.options"] = (
+        return {}, ""
+    return {"share": DEEPER_SHARE}, (
         f"about {per_class:.0f} training rows a class, {MANY_PER_CLASS} or more: enough to teach "
         "half of the blocks, where fewer teach the last third"
     )
-    return {"share": DEEPER_SHARE}
 
 
 def compared_training(
     method: str,
+    rows: int,
     per_class: float,
     parameters: int,
     task: str,

@@ -16,7 +16,7 @@ from typing import Any
 from fewtune.environment import bf16_is_native
 from fewtune.methods.base import METHODS
 from fewtune.plan.passes import Passes, passes
-from fewtune.plan.plan import Part, Plan
+from fewtune.plan.plan import Plan
 from fewtune.plan.work import Size, Work
 from fewtune.regularizers.base import REGULARIZERS, Regularizer
 
@@ -125,7 +125,7 @@ def estimate(
     work = replace(work, protected=_protected(plan, work))
     bf16 = computes_in_bf16(plan.training.precision, parameters, device)
     on_gpu = device != "cpu"
-    rungs = [Part(name=name) for name in plan.select.rungs if name != plan.method.name]
+    rungs = [part for part in plan.select.rungs if part.name != plan.method.name]
     found = []
     for part in (plan.method, *rungs):
         held = passes(config, part.name, part.options, work, bf16=bf16, flash=on_gpu)

@@ -6,12 +6,12 @@ at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fewtune.errors import PlanError
 from fewtune.family import suggest
@@ -56,10 +56,15 @@ class TaskPlan(TaskSettings):
 
 
 class Part(_Settings):
-    """A member of a family with its options."""
+    """A member of a family with its options; its name alone stands for it without any."""
 
     name: str = Field(description="its name, or package.module:Class")
     options: dict[str, Any] = Field({}, description="its options")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
 
 class TrainingPlan(_Settings):
@@ -93,7 +98,7 @@ class TrainingPlan(_Settings):
 class SelectPlan(_Settings):
     """What is compared before one candidate is chosen."""
 
-    rungs: list[str] = Field([], description="cheaper methods that are tried as well")
+    rungs: list[Part] = Field([], description="cheaper methods that are tried as well")
     rates: list[float] = Field([], description="other learning rates that are tried")
     guards: list[Part] = Field(
         [], description="regularizers, each tried beside the plan's own in short trials"
@@ -181,7 +186,7 @@ class Plan(_Settings):
             Naming every unknown key and every value out of range.
         """
         values = self.model_dump()
-        if changes.get("method.name", self.method.name) != self.method.name:
+        if "method" in changes or changes.get("method.name", self.method.name) != self.method.name:
             # What one method is told means nothing to another.
             values["method"]["options"] = {}
             values["reasons"].pop("method.options", None)
@@ -269,31 +274,3 @@ def _nearest(key: str) -> str:
     if near.startswith("Did"):
         return f"Did you mean {by_end[near.rsplit(' ', 1)[-1]]}"
     return "See fewtune plan for all settings"
-
-
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return ``key=value`` pairs as a table, values read as YAML (``1e-4`` is a number here).
-
-    Examples
-    --------
-    >>> parse_settings(["training.learning_rate=1e-4", "method.name=full"])
-    {'training.learning_rate': 0.0001, 'method.name': 'full'}
-    """
-    values = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.strip():
-            raise PlanError(
-                "a setting as key=value", f"{pair!r}", "--set", "Write --set training.updates=300"
-            )
-        try:
-            value: Any = float(text) if "e" in text.lower() else yaml.safe_load(text)
-        except (ValueError, yaml.YAMLError):
-            value = text
-            if "e" in text.lower():
-                try:
-                    value = yaml.safe_load(text)
-                except yaml.YAMLError:
-                    value = text
-        values[key.strip()] = value
-    return values

@@ -10,6 +10,7 @@ from fewtune.methods.base import METHODS
 from fewtune.plan.compared import CONTRASTIVE_DIAL, compared_options, compared_training
 from fewtune.plan.held import hold_for
 from fewtune.plan.plan import BudgetPlan, Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
+from fewtune.plan.rungs import rungs_below
 from fewtune.records import Dataset, Shape
 from fewtune.tasks.base import TASKS
 
@@ -121,14 +122,17 @@ def propose(
     reasons = {"task.name": f"the rows are {data.shape.replace('_', ' ')}"}
     classification = task != "generation"
     per_class = rows / max(1, len(data.labels))
+    few = math.inf if keeps else per_class
     if method:
         reasons["method.name"] = "set by the user"
     else:
-        method = _method(task, math.inf if keeps else per_class, parameters, effort, reasons)
+        method = _method(task, few, parameters, effort, reasons)
     compares = METHODS.load(method).compares
-    options = compared_options(per_class, reasons) if compares else {}
+    options, why = compared_options(per_class) if compares else ({}, "")
+    if why:
+        reasons["method.options"] = why
     training = (
-        compared_training(method, per_class, parameters, task, effort, reasons)
+        compared_training(method, rows, per_class, parameters, task, effort, reasons)
         if compares
         else _training(method, rows, parameters, task, effort, reasons)
     )
@@ -144,19 +148,12 @@ def propose(
             "a few dozen validation images cannot tell the two apart (benchmarks/LOG.md)"
         )
     elif classification:
-        select.rungs = ["head"]
-        reasons["select.rungs"] = (
-            "a head on frozen states costs seconds and forgets nothing; tuning has to beat it"
-        )
-        if method == "contrastive":
+        contrast = effort != "quick" and few < CONTRAST_BELOW
+        select.rungs = rungs_below(method, contrast, per_class, reasons)
+        if compares:
             select.dial = list(CONTRASTIVE_DIAL)
             reasons["select.dial"] = (
                 "its last weights and halfway to the base: between them accuracy hardly changes"
-            )
-        elif task == "text_classification" and effort != "quick" and per_class < CONTRAST_BELOW:
-            select.rungs.append("contrastive")
-            reasons["select.rungs"] += (
-                f"; so has contrastive tuning, good with about {per_class:.0f} rows a class"
             )
     regularizers = []
     if not classification:

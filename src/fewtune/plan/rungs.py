@@ -1,12 +1,48 @@
-"""How long and how fast a method trains that is tried beside the plan's own."""
+"""The cheaper methods that are tried beside the plan's own, and how they train."""
 
 from __future__ import annotations
 
 from fewtune.methods.base import METHODS
-from fewtune.plan.compared import COMPARED_EVALUATIONS, COMPARED_ROWS, CONTRASTIVE_UPDATES
-from fewtune.plan.plan import Plan, TrainingPlan
+from fewtune.plan.compared import (
+    COMPARED_EVALUATIONS,
+    COMPARED_ROWS,
+    CONTRASTIVE_UPDATES,
+    compared_options,
+)
+from fewtune.plan.plan import Part, Plan, TrainingPlan
 
-__all__ = ["rung_training"]
+__all__ = ["rung_training", "rungs_below"]
+
+
+def rungs_below(
+    method: str, contrast: bool, per_class: float, reasons: dict[str, str]
+) -> list[Part]:
+    """Return what a classifier of texts is tried with beside ``method``, cheapest first.
+
+    Parameters
+    ----------
+    method
+        The plan's own.
+    contrast
+        Whether contrastive tuning may be among them.
+    per_class
+        Training rows a class, about.
+    reasons
+        Why, which is added here.
+    """
+    reasons["select.rungs"] = (
+        "a head on frozen states costs seconds and forgets nothing; tuning has to beat it"
+    )
+    rungs = [Part(name="head")]
+    if contrast and method != "contrastive":
+        options, deeper = compared_options(per_class)
+        rungs.append(Part(name="contrastive", options=options))
+        reasons["select.rungs"] += (
+            f"; so has contrastive tuning, good with about {per_class:.0f} rows a class"
+        )
+        if deeper:
+            reasons["select.rungs"] += f" ({deeper})"
+    return rungs
 
 
 def rung_training(plan: Plan, rung: str) -> TrainingPlan:

@@ -56,9 +56,9 @@ def candidates(plan: Plan) -> list[Candidate]:
     regularizers. With augmentations in the plan each is tried without and with them.
     """
     found = []
-    for name in dict.fromkeys([*plan.select.rungs, plan.method.name]):
+    parts = {part.name: part for part in plan.select.rungs} | {plan.method.name: plan.method}
+    for name, part in parts.items():
         own = name == plan.method.name
-        part = plan.method if own else Part(name=name)
         base = Candidate(
             name,
             part,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fewtune.augmentations.run import build
 from fewtune.errors import PlanError
 from fewtune.family import suggest
@@ -29,14 +31,16 @@ def refuse_unfit(plan: Plan) -> None:
     _refuse_rotations(plan)
     method = _method(plan, plan.method, "method.name")
     _refuse_head_first(plan, method)
-    for rung in plan.select.rungs:
-        _refuse_unpacked(plan, _method(plan, Part(name=rung), "select.rungs"))
+    rungs = [_method(plan, rung, "select.rungs") for rung in plan.select.rungs]
+    for rung in rungs:
+        _refuse_unpacked(plan, rung)
     build([(part.name, part.options) for part in plan.augmentations])
     for part in plan.monitors:
         MONITORS.load(part.name)(part.options)
     _refuse_controls(plan)
     _refuse_search(plan, method)
-    _refuse_regularizers(plan, method)
+    # What a solver fits is not held by any regularizer, nor spoilt by one.
+    _refuse_regularizers(plan, method, [r for r in rungs if not r.solves & {plan.task.name}])
 
 
 def _refuse_rotations(plan: Plan) -> None:
@@ -129,13 +133,17 @@ def _refuse_controls(plan: Plan) -> None:
             )
 
 
-def _refuse_regularizers(plan: Plan, method: Method) -> None:
+def _refuse_regularizers(plan: Plan, method: Method, rungs: Sequence[Method]) -> None:
     owners = []
     for part in plan.regularizers:
         regularizer = REGULARIZERS.load(part.name)(part.options)
         _refuse_pair(plan.method.name, part.name, method.refuses.get(part.name))
         for other in (plan.method.name, *(p.name for p in plan.regularizers)):
             _refuse_pair(other, part.name, regularizer.refuses.get(other))
+        for rung in rungs:
+            why = rung.refuses.get(part.name) or regularizer.refuses.get(rung.name)
+            cure = "Leave the regularizer out, or try the head alone: --set select.rungs=[head]"
+            _refuse_pair(f"the rung {rung.name}", part.name, why, cure)
         if plan.task.name not in regularizer.tasks:
             raise PlanError(
                 f"regularizers for {plan.task.name}",
@@ -160,11 +168,13 @@ def _refuse_regularizers(plan: Plan, method: Method) -> None:
         )
 
 
-def _refuse_pair(one: str, regularizer: str, why: str | None) -> None:
+def _refuse_pair(
+    one: str, regularizer: str, why: str | None, cure: str = "Leave one of the two out"
+) -> None:
     if why:
         raise PlanError(
             f"regularizers that go with {one}",
             f"{regularizer}: {why}",
             "regularizers",
-            "Leave one of the two out",
+            cure,
         )

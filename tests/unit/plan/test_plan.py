@@ -15,7 +15,7 @@ from fewtune.errors import PlanError
 from fewtune.methods.base import METHODS
 from fewtune.models.load import resolve
 from fewtune.plan.counts import counts
-from fewtune.plan.plan import Part, Plan, TrainingPlan, known_keys, parse_settings, read
+from fewtune.plan.plan import Part, Plan, TrainingPlan, known_keys, read
 from fewtune.plan.rules import propose, task_for
 from fewtune.records import Dataset, Example
 from fewtune.tasks.base import TaskSettings
@@ -47,18 +47,6 @@ def test_a_file_is_read_as_it_was_written(tmp_path):
     plan = Plan(model="a/b", method=Part(name="lora", options={"rank": 4}))
     (tmp_path / "plan.yaml").write_text(plan.to_yaml())
     assert read(tmp_path / "plan.yaml") == plan
-
-
-def test_settings_are_read_as_yaml():
-    pairs = ["training.learning_rate=1e-4", "a=true", "b=[1, 2]", "c=", "d=5", "e=west=east",
-             "f=1.0", "g={name: sam}", "h=one", "i='3'"]  # fmt: skip
-    assert parse_settings(pairs) == {
-        "training.learning_rate": 1e-4, "a": True, "b": [1, 2], "c": None, "d": 5,
-        "e": "west=east", "f": 1.0, "g": {"name": "sam"}, "h": "one", "i": "3",
-    }  # fmt: skip
-    for wrong in ("training", "=3", " =3"):
-        with pytest.raises(PlanError, match="key=value"):
-            parse_settings([wrong])
 
 
 def test_changes_say_who_made_them_and_leave_the_rest():
@@ -457,11 +445,14 @@ def test_few_rows_a_class_are_compared_with_each_other(rows, effort, keeps, meth
     count = rows * len(data.labels)
     plan = propose(data, count, model="m", parameters=22_000_000, effort=effort, keeps=keeps)
     assert plan.method.name == method
-    assert "head" in plan.select.rungs
+    assert plan.select.rungs[0] == Part(name="head")
     assert plan.reasons["method.name"]
     tuned_here = method == "contrastive"
     assert (plan.select.dial == [0.5, 1.0]) == tuned_here
     assert (plan.training.batch_size == 48) == tuned_here
+
+
+DEEPER = Part(name="contrastive", options={"share": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -482,6 +473,46 @@ def test_more_rows_a_class_teach_more_of_an_encoder(rows, effort, options, updat
     plan = propose(data, count, model="m", parameters=22_000_000, effort=effort)
     assert (plan.method.options, plan.training.updates) == (options, updates)
     assert ("method.options" in plan.reasons) == bool(options)
+
+
+@pytest.mark.parametrize(
+    ("rows", "effort", "keeps", "rungs"),
+    [
+        (9, "quick", False, [Part(name="head")]),
+        (60, "quick", False, [Part(name="head")]),
+        # From 16 rows a class on more effort tunes with the head, and tries this beside it.
+        (60, "normal", False, [Part(name="head"), DEEPER]),
+        (100, "normal", False, [Part(name="head")]),
+        # Answers of old classes cannot be held while rows are compared.
+        (60, "normal", True, [Part(name="head")]),
+    ],
+)
+def test_the_cheaper_methods_of_a_text_classifier(rows, effort, keeps, rungs):
+    data = dataset("labelled_text")
+    count = rows * len(data.labels)
+    plan = propose(data, count, model="m", parameters=22_000_000, effort=effort, keeps=keeps)
+    assert plan.select.rungs == rungs
+    assert ("half of the blocks" in plan.reasons["select.rungs"]) == (DEEPER in rungs)
+
+
+def test_a_name_alone_is_a_part_without_options():
+    plan = Plan(model="m").changed({"select.rungs": ["head"], "regularizers": ["sam"]})
+    assert plan.select.rungs == [Part(name="head")]
+    assert plan.regularizers == [Part(name="sam")]
+    assert Plan(model="m", method="head").method == Part(name="head")
+    with pytest.raises(PlanError, match=r"select\.rungs\.0"):
+        Plan(model="m").changed({"select.rungs": [3]})
+
+
+def test_a_method_set_by_its_name_alone_leaves_the_others_options_and_their_reason():
+    plan = Plan(
+        model="m",
+        method=Part(name="contrastive", options={"share": 0.5}),
+        reasons={"method.options": "a rule"},
+    )
+    changed = plan.changed({"method": "head"})
+    assert changed.method == Part(name="head")
+    assert changed.reasons == {"method": "set by the user"}
 
 
 def test_a_method_that_trains_with_its_head_has_no_such_options():

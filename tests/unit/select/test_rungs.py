@@ -33,6 +33,23 @@ def test_a_rung_that_compares_rows_has_larger_and_fewer_updates():
     assert made["lora"].training == given.training
 
 
+def test_a_rung_has_the_options_that_it_is_given():
+    rungs = ["head", {"name": "contrastive", "options": {"share": 0.5}}]
+    made = {c.name: c for c in candidates(plan("lora", rungs, learning_rate=1e-3))}
+    assert made["contrastive"].method == Part(name="contrastive", options={"share": 0.5})
+    assert made["head"].method == Part(name="head")
+
+
+def test_the_plans_own_method_keeps_its_options_among_the_rungs():
+    given = plan("contrastive", ["contrastive", "head"])
+    given.method.options = {"share": 0.5}
+    made = candidates(given)
+    assert [(c.name, c.method.options) for c in made] == [
+        ("contrastive", {"share": 0.5}),
+        ("head", {}),
+    ]
+
+
 def test_a_rate_stays_within_what_a_plan_allows():
     made = candidates(plan("contrastive", ["prefix"], learning_rate=0.5))
     assert made[0].training.learning_rate == 1.0
