@@ -53,6 +53,9 @@ GUARDS = ("ewc", "sam")
 LONGEST_SAMPLE = 256
 """Most tokens of a row that the base draws; see ``regularizers._rows``."""
 
+PASSAGE_TOKENS = 128
+"""About as many has a passage of general text; see ``regularizers._passages``."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -167,6 +170,8 @@ def _protected(plan: Plan, work: Work) -> Size | None:
     if work.task != "generation":
         return Size(rows, work.update.width, rows)
     width = found.options.length or min(LONGEST_SAMPLE, work.update.width)
+    if found.options.passages:
+        width = max(width, PASSAGE_TOKENS)
     rows = max(1, min(rows, plan.training.tokens_per_batch // width))
     return Size(rows, width, rows * width)
 
@@ -177,7 +182,7 @@ def _kept_answers(plan: Plan, work: Work, classes: int) -> int:
     if found is None or work.protected is None:
         return 0
     each = work.protected.units // work.protected.rows
-    kept: int = found.options.samples * each * classes * 4
+    kept: int = (found.options.samples + found.options.passages) * each * classes * 4
     return kept if kept <= found.options.memory * 2**20 else 0
 
 

@@ -1,4 +1,4 @@
-"""The rows on which the base is protected: its own samples, given rows, or the training inputs."""
+"""The rows on which the base is protected: its own samples, passages, given rows, or inputs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from fewtune.data.tokens import IGNORED, encode_supervised
 from fewtune.errors import DataError
 from fewtune.family import Options
 from fewtune.records import Example
+from fewtune.regularizers._passages import MOST_PASSAGES, passage_rows
 from fewtune.regularizers.base import Running
 from fewtune.regularizers.reference import at_base
 from fewtune.tasks.base import Row, inference
@@ -36,6 +37,12 @@ class RowOptions(Options):
 
     file: str = Field("", description="rows to use; empty: what the base itself gives")
     samples: int = Field(256, ge=1, description="rows that the base draws where no file is given")
+    passages: int = Field(
+        0,
+        ge=0,
+        le=MOST_PASSAGES,
+        description="generation: passages of general English, written for fewtune, that join them",
+    )
     length: int = Field(0, ge=0, description="most tokens of a sample; 0: the longest training row")
     prompts: Literal["auto", "none", "training"] = Field(
         "none",
@@ -80,7 +87,9 @@ def rows_to_protect(
     labels: bool = True,
     drawing: Drawing = PLAIN,
 ) -> list[Row]:
-    """Return the rows of the file; else the base's samples, for a classifier the training rows.
+    """Return the rows of the file; else the base's samples and the passages that join them.
+
+    Where a classifier is given no file they are its training rows.
 
     Parameters
     ----------
@@ -101,7 +110,8 @@ def rows_to_protect(
     if options.file:
         return _given(run, options.file, labels)
     if run.task.name == "generation":
-        return base_samples(run, options, drawing)
+        passages = passage_rows(cast(Generation, run.task), options.passages)
+        return [*base_samples(run, options, drawing), *passages]
     return list(run.rows)
 
 

@@ -1,4 +1,4 @@
-"""KL to the base: on the base's own samples the tuned model must answer as the base does."""
+"""KL to the base: on its own samples and on general text the tuned model must answer as it does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from fewtune.data.batches import chunks
+from fewtune.regularizers._passages import MOST_PASSAGES
 from fewtune.regularizers._rows import Drawing, RowOptions, how_many, rows_to_protect
 from fewtune.regularizers.base import Regularizer, Running
 from fewtune.regularizers.reference import base_logits
@@ -21,6 +22,13 @@ __all__ = ["KlToBase", "KlToBaseOptions", "divergence"]
 class KlToBaseOptions(RowOptions):
     """Options of ``kl_to_base``."""
 
+    samples: int = Field(96, ge=1, description="rows that the base draws where no file is given")
+    passages: int = Field(
+        MOST_PASSAGES,
+        ge=0,
+        le=MOST_PASSAGES,
+        description="generation: passages of general English, written for fewtune, that join them",
+    )
     weight: float = Field(1.0, gt=0, description="times the mean divergence in nats a unit")
     dose: float = Field(
         0.5, gt=0, le=4, description="protected rows compared for each training row"
@@ -38,10 +46,11 @@ class KlToBaseOptions(RowOptions):
 class KlToBase(Regularizer):
     """Adds weight · mean KL(base‖tuned) over protected rows to the loss of every update.
 
-    The strongest single guard that we measured (see ``benchmarks/training``). What is compared are
-    whole distributions, whatever the method. For a classifier the protected rows are the training
-    inputs; where old classes are kept (``task.keep_classes``), their answers are what is compared
-    (learning without forgetting, 1606.09282).
+    The strongest single guard that we measured (see ``benchmarks/LOG.md``). What is compared are
+    whole distributions, whatever the method. Samples hold what the base says by itself, passages
+    how it reads others: each alone leaves what the other holds. For a classifier the protected rows
+    are the training inputs; where old classes are kept (``task.keep_classes``), their answers are
+    what is compared (learning without forgetting, 1606.09282).
     """
 
     Options = KlToBaseOptions

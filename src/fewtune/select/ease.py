@@ -1,4 +1,4 @@
-"""Easing: a refit is held to its base by as much less as its trial kept below the budget."""
+"""Easing: a refit is held to its base by as much less as its trial had hardly forgotten a thing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from fewtune.select.trials import Trial
 
 __all__ = ["AIMED_AT", "eased", "slack"]
 
+LITTLE = 0.01
+"""Rise of the loss on general text, as a share, that is next to nothing, however large the budget:
+the hold is what keeps it small, so a larger rise is no reason to weaken it."""
+
 AIMED_AT = 0.75
-"""Share of the budget that an eased refit may spend: its rise is foretold from other passages, of a
-model that was trained on fewer rows."""
+"""Share of that, or of a smaller budget, which an eased refit may spend: its rise is foretold from
+other passages, of a model that was trained on fewer rows."""
 
 
 def slack(trial: Trial, plan: Plan) -> float:
@@ -31,7 +35,7 @@ def slack(trial: Trial, plan: Plan) -> float:
     if trial.alpha != 1.0:
         # Turned back: its whole tuning cost more than was allowed.
         return 1.0
-    aim = AIMED_AT * budget
+    aim = AIMED_AT * min(budget, LITTLE)
     return most if trial.rise * most**2 <= aim else max(1.0, math.sqrt(aim / trial.rise))
 
 

@@ -136,7 +136,7 @@ def again(
         name=candidate.name,
         sentence=f"training {chosen.name} again on {'all ' if known is None else ''}"
         + _told(whole, len(plain), len(rows) - len(plain))
-        + (f"; held {weaker:.1f} times less, as its trial kept below the budget" * (weaker > 1)),
+        + (f"; held {weaker:.1f} times less, as its trial forgot next to nothing" * (weaker > 1)),
         updates=whole.updates,
     )
     method, model = prepared_model(material, candidate, head)

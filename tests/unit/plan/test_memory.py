@@ -190,6 +190,20 @@ def foreseen(plan: Plan, work: Work, device: str = "cuda") -> Estimate:
 BIG = Work("generation", 0, Size(16, 64, 1024), Size(1, 64, 64))
 
 
+@pytest.mark.parametrize(("passages", "rows", "width"), [(0, 96, 64), (120, 216, 128)])
+def test_the_answers_that_a_base_is_held_to_are_kept_of_samples_and_passages(
+    plan, passages, rows, width
+):
+    """Samples are as long as the longest row, passages about 128 tokens; an answer is a vocabulary.
+
+    So many rows of so many tokens, of 4 bytes for each word that the model knows.
+    """
+    words = AutoConfig.from_pretrained(plan.model).vocab_size
+    held = Part(name="kl_to_base", options={"passages": passages})
+    found = foreseen(plan.model_copy(update={"regularizers": [held]}), BIG)
+    assert found.parts["guards"] == rows * width * words * 4
+
+
 def test_an_estimate_adds_up_what_is_held_at_once(plan):
     found = foreseen(plan, BIG)
     weights = found.parts["base"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import made_data
 import pytest
@@ -12,10 +13,19 @@ from trainings import Bigrams, BigramTask, TwoParameters, TwoParameterTask, begu
 
 from fewtune.data.tokens import IGNORED
 from fewtune.errors import DataError
+from fewtune.measures.probes import general_text, items
 from fewtune.methods.base import trained_state
 from fewtune.models.load import Source
 from fewtune.records import Example
-from fewtune.regularizers._rows import Drawing, RowOptions, _drawn, base_samples, how_many
+from fewtune.regularizers._passages import MOST_PASSAGES, passages
+from fewtune.regularizers._rows import (
+    Drawing,
+    RowOptions,
+    _drawn,
+    base_samples,
+    how_many,
+    rows_to_protect,
+)
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.regularizers.reference import holding
 from fewtune.tasks.base import TaskSettings
@@ -38,6 +48,41 @@ def started(task, rows, folder, *regularizers, **settings):
 def sampled(task, rows, folder, **options):
     options = {"samples": 6, "length": 10, **options}
     return base_samples(started(task, rows, folder), RowOptions(**options))
+
+
+def test_passages_of_general_text_join_what_the_base_writes(generation, tmp_path):
+    task, rows = generation
+    run = started(task, rows, tmp_path / "a")
+    alone = rows_to_protect(run, RowOptions(samples=6, length=10))
+    joined = rows_to_protect(run, RowOptions(samples=6, length=10, passages=3))
+    assert joined[:6] == alone
+    assert [row.example.target for row in joined[6:]] == list(passages()[:3])
+    for row in joined[6:]:
+        # All of it is held, its end included, and no more than the model reads.
+        assert len(row.ids) <= task.max_length()
+        assert sum(label != IGNORED for label in row.labels) >= len(row.ids) - 1
+
+
+def test_a_classifier_is_held_on_its_own_rows_whatever_passages_are_asked_for(encoder, tmp_path):
+    task = TextClassification(
+        Source("tiny", str(encoder)), TaskSettings(), "labelled_text", ["no", "yes"]
+    )
+    rows = task.encode([Example("a b", "yes", "r:1"), Example("c", "no", "r:2")])
+    run = started(task, rows, tmp_path)
+    assert rows_to_protect(run, RowOptions(passages=5)) == rows
+
+
+def test_passages_are_neither_what_forgetting_is_measured_on_nor_its_probes():
+    """No six words in a row of theirs stand in general text or in a probe."""
+
+    def sixes(texts):
+        words = [re.findall(r"[a-z']+", text.lower()) for text in texts]
+        return {tuple(w[i : i + 6]) for w in words for i in range(len(w) - 5)}
+
+    assert len(set(passages())) == MOST_PASSAGES
+    assert all(text.isascii() and 300 <= len(text) <= 440 for text in passages())
+    asked = [f"{item.context}{option}" for item in items() for option in item.options]
+    assert not sixes(passages()) & sixes([*general_text(), *asked])
 
 
 @pytest.mark.parametrize(("dose", "rows"), [(0.25, 8), (0.1, 8), (0.3, 1), (1.0, 3), (2.5, 2)])
