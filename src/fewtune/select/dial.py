@@ -35,7 +35,10 @@ GIVEN_TO_KEEP = 0.05
 
 @dataclass(frozen=True)
 class Dialled:
-    """Where the dial stands, and what the model does there on validation rows and general text."""
+    """Where the dial stands, and what the model does there on validation rows.
+
+    ``rise`` is what the whole tuning costs on general text, the dial at 1.
+    """
 
     alpha: float
     outcomes: Outcomes
@@ -81,7 +84,7 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
     place = surest(measure, [one[1] for one in left])
     if run.method.solves_after and stays(measure, left[-1][1], left[place][1]):
         place = len(left) - 1
-    alpha, outcomes, _, costs = left[first_says(material.accelerator, place)]
+    alpha, outcomes, _, _ = left[first_says(material.accelerator, place)]
     for at, found, score, rise in seen:
         material.journal.write(
             "dial",
@@ -97,7 +100,7 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
         )
     restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
     settled()
-    return Dialled(alpha, outcomes, costs.value)
+    return Dialled(alpha, outcomes, rise=seen[-1][3].value)
 
 
 @dataclass(frozen=True)

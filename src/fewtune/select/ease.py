@@ -1,8 +1,7 @@
-"""Easing: a refit is held to its base by as much less as its trial had hardly forgotten a thing."""
+"""Easing: a refit whose trial forgot next to nothing is held to its base by so much less."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from fewtune.plan.plan import Part, Plan
@@ -23,20 +22,16 @@ other passages, of a model that was trained on fewer rows."""
 def slack(trial: Trial, plan: Plan) -> float:
     """Return how many times weaker the trial's refit may be held; 1 for as hard as the trial.
 
-    What is lost grows by up to the square of what the hold is weakened by: a quarter of the weight
-    lost sixteen times as much on one development draw, half of it twice as much on another
-    (benchmarks/LOG.md). ``select.ease`` is the largest answer.
+    What is lost grows about as the hold is weakened: half of it lost 1.5 and 2.2 times as much on a
+    development draw (benchmarks/LOG.md). ``select.ease`` is the largest answer.
     """
     budget, most = plan.budget.general_loss, plan.select.ease
     if not plan.select.refit or trial.rise is None:
         return 1.0
     if not budget or not held_by(trial.candidate.regularizers):
         return 1.0
-    if trial.alpha != 1.0:
-        # Turned back: its whole tuning cost more than was allowed.
-        return 1.0
     aim = AIMED_AT * min(budget, LITTLE)
-    return most if trial.rise * most**2 <= aim else max(1.0, math.sqrt(aim / trial.rise))
+    return most if trial.rise * most <= aim else max(1.0, aim / trial.rise)
 
 
 def eased(regularizers: Sequence[Part], times: float) -> tuple[Part, ...]:

@@ -64,7 +64,8 @@ class Trial:
     crossfitted
         Whether its validation is out of fold.
     rise
-        What it costs on general text, as a share, where that was asked (a language model).
+        What the whole tuning costs on general text, as a share, the dial at 1, where that was asked
+        (a language model).
     idle_head
         Number of values of a classifier's head that were neither fitted nor trained; 0 where the
         head could learn.

@@ -39,22 +39,24 @@ def planned(budget: float, **select: object) -> Plan:
 @pytest.mark.parametrize(
     ("rise", "alpha", "budget", "expected"),
     [
-        # Three quarters of one percent are aimed at: three times as much as was lost are the
-        # square of 1.732, one and a half times of 1.225, sixteen times of four.
-        (0.0025, 1.0, 0.01, 1.732),
-        (0.005, 1.0, 0.01, 1.225),
-        (0.00046875, 1.0, 0.01, 4.0),
+        # Three quarters of one percent are aimed at: three times as much as was lost, one and a
+        # half times, four times.
+        (0.0025, 1.0, 0.01, 3.0),
+        (0.005, 1.0, 0.01, 1.5),
+        (0.001875, 1.0, 0.01, 4.0),
         (0.0001, 1.0, 0.01, 4.0),
         (0.0, 1.0, 0.01, 4.0),
         (-0.02, 1.0, 0.01, 4.0),
         # However large the budget, more than one percent is a reason to hold.
-        (0.0025, 1.0, 0.05, 1.732),
+        (0.0025, 1.0, 0.05, 3.0),
         (0.0075, 1.0, 0.05, 1.0),
         # Nothing to spare, or more than was allowed: never held harder.
         (0.0075, 1.0, 0.01, 1.0),
         (0.03, 1.0, 0.01, 1.0),
-        # Turned back, not asked, no bound.
-        (0.0025, 0.85, 0.01, 1.0),
+        # Turned back for the target's sake, and because the whole tuning cost too much.
+        (0.0025, 0.85, 0.01, 3.0),
+        (0.02, 0.85, 0.01, 1.0),
+        # Not asked, no bound.
         (None, 1.0, 0.01, 1.0),
         (0.0025, 1.0, 0.0, 1.0),
     ],
