@@ -18,6 +18,7 @@ from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.counts import counts
 from fewtune.plan.plan import TrainingPlan
 from fewtune.select import controls
+from fewtune.select.candidates import held_by
 from fewtune.select.ease import eased, slack
 from fewtune.select.fitting import names_of, prepared_model, settle, training_of
 from fewtune.select.material import Material
@@ -33,6 +34,10 @@ __all__ = ["again", "finish", "settled"]
 LEAST_AVERAGED = 40
 """Updates of a refit below which its last weights are kept: a mean over the last seven tenths was
 worse with 28 and better with 45 (benchmarks/LOG.md)."""
+
+
+TURNED_LITTLE = 0.05
+"""Share of what was gained that is lost again where a held trial hardly turned worse."""
 
 
 def settled(training: TrainingPlan, rows: int, stop: int) -> int:
@@ -135,7 +140,7 @@ def again(
         "stage",
         name=candidate.name,
         sentence=f"training {chosen.name} again on {'all ' if known is None else ''}"
-        + _told(whole, len(plain), len(rows) - len(plain))
+        + _told(whole, len(plain), len(rows) - len(plain), _lasts(material, chosen))
         + (f"; held {weaker:.1f} times less, as its trial forgot next to nothing" * (weaker > 1)),
         updates=whole.updates,
     )
@@ -157,12 +162,14 @@ def _schedule(material: Material, chosen: Trial, rows: int, more: int) -> Traini
     # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
     grown = rows / max(1, _trained_rows(material, chosen) + more)
     turned = chosen.updates < training.updates
-    if turned:
+    lasts = _lasts(material, chosen)
+    if turned and not lasts:
         # It turned worse before its end: more rows are no reason to go further from the base.
         grown = min(grown, 1.0)
     # Compared rows are many pairs however few they are: their updates do not count epochs.
     grown = 1.0 if chosen.method.compares else grown
-    updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
+    stop = training.updates if lasts else chosen.updates
+    updates = max(1, round(settled(training, len(material.train), stop) * grown))
     whole = _whole(training, updates)
     if not turned or updates < LEAST_AVERAGED:
         # It is learning to its end: a mean over what it was before would be a step back.
@@ -170,15 +177,35 @@ def _schedule(material: Material, chosen: Trial, rows: int, more: int) -> Traini
     return whole
 
 
-def _told(training: TrainingPlan, rows: int, names: int) -> str:
+def _lasts(material: Material, chosen: Trial) -> bool:
+    """Return whether a held language model's trial hardly turned worse after it was best.
+
+    Then a few validation rows have seen where it was best, and not that more updates harm: what is
+    held to its base learns little by heart.
+    """
+    losses = [evaluation.loss for evaluation in chosen.evaluations]
+    held = held_by(chosen.candidate.regularizers)
+    if material.task.name != "generation" or not losses or not held:
+        return False
+    if chosen.updates == chosen.candidate.training.updates:
+        return False
+    best = min(losses)
+    return losses[-1] - best <= TURNED_LITTLE * (losses[0] - best)
+
+
+def _told(training: TrainingPlan, rows: int, names: int, lasts: bool) -> str:
     """Return on what and for how long is trained, in words."""
     beside = f" and the names of {names} classes" if names else ""
     last = round(training.averaged * training.updates)
     mean = f"; the mean of its last {last} weights is kept" if last > 1 else ""
+    much = (
+        "as long as was planned, since it hardly turned worse after its best"
+        if lasts
+        else "as much as it had learnt where it was best"
+    )
     return (
         f"{rows} known rows{beside}: {training.updates} updates "
-        f"({counts(training, rows + names).epochs:.1f} epochs), as much as it had learnt where it "
-        f"was best{mean}"
+        f"({counts(training, rows + names).epochs:.1f} epochs), {much}{mean}"
     )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from fewtune.plan.plan import TrainingPlan
-from fewtune.select.refit import settled
-from fewtune.train.monitors.base import GO, Advice, Monitor
+from fewtune.plan.plan import Part, TrainingPlan
+from fewtune.select.candidates import Candidate
+from fewtune.select.refit import _lasts, settled
+from fewtune.train.monitors.base import GO, Advice, Evaluation, Monitor
+
+HELD = (Part(name="kl_to_base"),)
 
 
 class HalfWay(Monitor):
@@ -73,6 +78,38 @@ def test_the_rate_of_the_refit_falls_to_nothing(fit_prompts):
     # The last update of N is at 1/N of the peak, warm-up apart.
     assert rates[-1] <= 1.2 * max(rates) / (len(rates) - 1)
     assert "mean" not in again(events), "so few updates leave the base to their end"
+
+
+def test_a_held_one_that_hardly_turned_worse_is_trained_as_long_as_was_planned(fit_prompts):
+    held = [{"name": "kl_to_base", "options": {"samples": 4, "passages": 2, "length": 8}}]
+    _, events = fit_prompts({**STOPPED, "regularizers": held})
+    steps = [e for e in events if e["kind"] == "step" and e["stage"].endswith("+all")]
+    # The trial was stopped after half of 30 updates on 32 rows; its successor has 40 rows.
+    assert len(steps) == round(30 * 40 / 32)
+    assert "as long as was planned, since it hardly turned worse" in again(events)
+
+
+@pytest.mark.parametrize(
+    ("losses", "stop", "regularizers", "task", "expected"),
+    [
+        # Of 2.0 gained a little less than a twentieth was lost again, and a little more.
+        ((3.0, 1.0, 1.09), 10, HELD, "generation", True),
+        ((3.0, 1.0, 1.11), 10, HELD, "generation", False),
+        # Best at its end: its successor has as many epochs anyway.
+        ((3.0, 1.2, 1.0), 20, HELD, "generation", False),
+        ((3.0, 1.0, 1.09), 10, (), "generation", False),
+        ((3.0, 1.0, 1.09), 10, HELD, "text_classification", False),
+        ((), 10, HELD, "generation", False),
+    ],
+)
+def test_what_hardly_turned_worse(losses, stop, regularizers, task, expected):
+    candidate = Candidate("full", Part(name="full"), TrainingPlan(updates=20), regularizers)
+    trial = SimpleNamespace(
+        candidate=candidate,
+        updates=stop,
+        evaluations=[Evaluation(i, loss, 0.1, loss, -1) for i, loss in enumerate(losses)],
+    )
+    assert _lasts(SimpleNamespace(task=SimpleNamespace(name=task)), trial) == expected
 
 
 def test_one_that_was_best_at_its_end_has_as_many_epochs_of_more_rows(fit_prompts):
