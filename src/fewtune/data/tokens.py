@@ -84,7 +84,10 @@ def encode_supervised(
     special = tokenizer.all_special_tokens
     for example in examples:
         rendered = render(tokenizer, example, shape)
-        parts = tokenizer(rendered.text, add_special_tokens=False, return_offsets_mapping=True)
+        # Longer ones are cut or refused here: no word of the tokenizer's own.
+        parts = tokenizer(
+            rendered.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
         ids, offsets = parts["input_ids"], parts["offset_mapping"]
         labels = _labels(ids, offsets, rendered.spans)
         taught = "".join(rendered.text[a:b] for a, b in rendered.spans)
@@ -151,7 +154,6 @@ def encode_inputs(tokenizer: Any, texts: Sequence[str], max_length: int) -> list
     _fast(tokenizer)
     if not texts:
         return []
-    # Longer ones are counted here and told by fewtune: no word of the tokenizer's own.
     full = tokenizer(list(texts), truncation=False, add_special_tokens=True, verbose=False)[
         "input_ids"
     ]
