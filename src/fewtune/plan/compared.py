@@ -52,7 +52,6 @@ def compared_options(per_class: float) -> tuple[dict[str, Any], str]:
 
 def compared_training(
     method: str,
-    rows: int,
     per_class: float,
     parameters: int,
     task: str,

@@ -132,7 +132,7 @@ def propose(
     if why:
         reasons["method.options"] = why
     training = (
-        compared_training(method, rows, per_class, parameters, task, effort, reasons)
+        compared_training(method, per_class, parameters, task, effort, reasons)
         if compares
         else _training(method, rows, parameters, task, effort, reasons)
     )
