@@ -37,11 +37,8 @@ def rungs_below(
     if contrast and method != "contrastive":
         options, deeper = compared_options(per_class)
         rungs.append(Part(name="contrastive", options=options))
-        reasons["select.rungs"] += (
-            f"; so has contrastive tuning, good with about {per_class:.0f} rows a class"
-        )
-        if deeper:
-            reasons["select.rungs"] += f" ({deeper})"
+        few = deeper or f"about {per_class:.0f} training rows a class"
+        reasons["select.rungs"] += f"; so has contrastive tuning, good with {few}"
     return rungs
 
 

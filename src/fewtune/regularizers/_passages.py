@@ -11,12 +11,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from fewtune.data.tokens import encode_supervised
-from fewtune.records import Example
-from fewtune.tasks.base import Row
-from fewtune.tasks.generation import Generation
-
-__all__ = ["MOST_PASSAGES", "passage_rows", "passages"]
+__all__ = ["MOST_PASSAGES", "passages"]
 
 FILE = "passages.txt"
 MOST_PASSAGES = 120
@@ -28,14 +23,3 @@ def passages() -> tuple[str, ...]:
     """Return the passages, one paragraph each, of 320 to 420 characters."""
     text = (Path(__file__).parent / FILE).read_text(encoding="utf-8")
     return tuple(text.splitlines())
-
-
-def passage_rows(task: Generation, count: int) -> list[Row]:
-    """Return the first ``count`` passages as rows; a longer one than the model reads is cut."""
-    chosen = passages()[:count]
-    examples = [Example("", text, f"passage {i}") for i, text in enumerate(chosen, start=1)]
-    encoded = encode_supervised(task.tokenizer, examples, "text", task.max_length(), "right")
-    return [
-        Row(example, e.ids, labels=e.labels, bytes=e.bytes)
-        for example, e in zip(examples, encoded, strict=True)
-    ]

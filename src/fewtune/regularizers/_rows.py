@@ -19,8 +19,8 @@ from fewtune.data.template import prompt_text
 from fewtune.data.tokens import IGNORED, encode_supervised
 from fewtune.errors import DataError
 from fewtune.family import Options
-from fewtune.records import Example
-from fewtune.regularizers._passages import MOST_PASSAGES, passage_rows
+from fewtune.records import Example, Shape
+from fewtune.regularizers._passages import MOST_PASSAGES, passages
 from fewtune.regularizers.base import Running
 from fewtune.regularizers.reference import at_base
 from fewtune.tasks.base import Row, inference
@@ -110,9 +110,20 @@ def rows_to_protect(
     if options.file:
         return _given(run, options.file, labels)
     if run.task.name == "generation":
-        passages = passage_rows(cast(Generation, run.task), options.passages)
-        return [*base_samples(run, options, drawing), *passages]
+        texts = enumerate(passages()[: options.passages], start=1)
+        general = [Example("", text, f"passage {number}") for number, text in texts]
+        return [*base_samples(run, options, drawing), *_encoded(run, general, "text")]
     return list(run.rows)
+
+
+def _encoded(run: Running, examples: Sequence[Example], shape: Shape) -> list[Row]:
+    """Return rows of any shape, the training rows' or another; a longer one is cut."""
+    task = cast(Generation, run.task)
+    encoded = encode_supervised(task.tokenizer, examples, shape, task.max_length(), "right")
+    return [
+        Row(example, e.ids, labels=e.labels, bytes=e.bytes)
+        for example, e in zip(examples, encoded, strict=True)
+    ]
 
 
 def _given(run: Running, file: str, labels: bool) -> list[Row]:
@@ -122,15 +133,7 @@ def _given(run: Running, file: str, labels: bool) -> list[Row]:
             raise DataError(
                 "rows of text, prompts or chats", data.shape.replace("_", " "), file, "Name another"
             )
-        task = cast(Generation, run.task)
-        # Rows of another shape than the training rows are welcome: a plain text beside chats.
-        encoded = encode_supervised(
-            task.tokenizer, data.examples, data.shape, task.max_length(), "right"
-        )
-        return [
-            Row(example, e.ids, labels=e.labels, bytes=e.bytes)
-            for example, e in zip(data, encoded, strict=True)
-        ]
+        return _encoded(run, data.examples, data.shape)
     examples: Sequence[Example] = data.examples
     if not labels:
         examples = [Example(e.input, None, e.source, e.group) for e in examples]
