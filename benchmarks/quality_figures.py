@@ -18,8 +18,8 @@ Figures = list[tuple[str, str, str]]
 def quality_figures() -> Figures:
     """Return every figure with the path of its results, from this folder."""
     return [
-        *_few_shot(),
-        *_few_shot_on_a_gpu(),
+        *_few_shot("few_shot"),
+        *_few_shot("few_shot_cuda"),
         *_target_and_forgetting("cpu"),
         *_target_and_forgetting("cuda"),
         *_memorization(),
@@ -61,29 +61,9 @@ def _few_shot_runs(folder: str) -> dict[tuple[str, str], Runs]:
     return found
 
 
-def _few_shot_on_a_gpu() -> Figures:
-    """Return `fit` beside the frozen encoder on a GPU, all cells in a row, over the same seeds."""
-    found = _few_shot_runs("few_shot_cuda")
-    told, cards = [], set()
-    for cell in CELLS:
-        ours, frozen = found.get((cell, "quick"), {}), found.get((cell, "frozen10"), {})
-        seeds = sorted(set(ours) & set(frozen))
-        if seeds:
-            both = mean_accuracy(ours, seeds), mean_accuracy(frozen, seeds)
-            told.append(f"{both[0]} for {both[1]} ({count(len(seeds), 'seed')})")
-            cards |= {ours[seed]["accelerator"] for seed in seeds}
-    if not told:
-        return []
-    what = (
-        f"the same four on a GPU ({', '.join(sorted(cards))}), `fit --effort quick` for the frozen "
-        "encoder with logistic regression"
-    )
-    return [(what, "; ".join(told), "quality/results/few_shot_cuda")]
-
-
-def _few_shot() -> Figures:
+def _few_shot(folder: str) -> Figures:
     """Return `fit` beside its rivals, each over the seeds that both have."""
-    found = _few_shot_runs("few_shot")
+    found = _few_shot_runs(folder)
     rows = []
     for cell, what in CELLS.items():
         ours = found.get((cell, "quick"), {})
@@ -96,16 +76,19 @@ def _few_shot() -> Figures:
             if seeds:
                 few = "" if len(seeds) == len(ours) else f" ({count(len(seeds), 'seed')})"
                 if rival == "trainer":
-                    files = (HERE / "quality/results/few_shot").glob(f"{cell}_*_trainer-*.json")
+                    files = (HERE / "quality/results" / folder).glob(f"{cell}_*_trainer-*.json")
                     rates = {path.stem.rpartition("_")[2] for path in files}
                     words += f" {count(len(rates), 'rate')}"
                 told.append(f"{words} {mean_accuracy(theirs, seeds)}{few}")
+        cards = sorted({run["accelerator"] for run in ours.values() if "accelerator" in run})
+        where = f" on a GPU ({', '.join(cards)})" if cards else ""
         rows.append(
             (
-                f"{what}, all-MiniLM-L6-v2, `fit --effort quick`, {count(len(ours), 'seed')}",
+                f"{what}, all-MiniLM-L6-v2, `fit --effort quick`{where}, "
+                f"{count(len(ours), 'seed')}",
                 f"{mean_accuracy(ours, sorted(ours))}; {', '.join(told)}; "
                 f"{next(iter(ours.values()))['n']:,} test rows",
-                "quality/results/few_shot",
+                f"quality/results/{folder}",
             )
         )
     return rows
@@ -117,10 +100,6 @@ def mean_accuracy(runs: Runs, seeds: list[int]) -> str:
 
 def count(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-OF_BEFORE = ", on a GPU, most of them of the built-in model, held on its own samples alone"
-"""No GPU has been there since passages of general text joined the samples."""
 
 
 def _target_and_forgetting(device: str) -> Figures:
@@ -140,7 +119,7 @@ def _target_and_forgetting(device: str) -> Figures:
                 f"target and forgetting beside plain tuning, {words}, "
                 f"{count(len(cells), 'cell')} (seed{'s' if len(seeds) > 1 else ''} "
                 f"{' and '.join(seeds)}"
-                f"{OF_BEFORE if device == 'cuda' else ''})",
+                f"{', on a GPU' if device == 'cuda' else ''})",
                 f"{sum(one.good for one in cells)} within 1% of its target with at least 90% less "
                 f"loss on general text; saved {min(saved):.0f}% to {max(saved):.0f}%",
                 f"quality/results/{RESULTS[device].name}",

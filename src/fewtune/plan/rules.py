@@ -128,11 +128,11 @@ def propose(
     else:
         method = _method(task, few, parameters, effort, reasons)
     compares = METHODS.load(method).compares
-    options, why = compared_options(per_class) if compares else ({}, "")
+    options, why = compared_options(rows, per_class) if compares else ({}, "")
     if why:
         reasons["method.options"] = why
     training = (
-        compared_training(method, per_class, parameters, task, effort, reasons)
+        compared_training(method, rows, per_class, parameters, task, effort, reasons)
         if compares
         else _training(method, rows, parameters, task, effort, reasons)
     )
@@ -149,7 +149,7 @@ def propose(
         )
     elif classification:
         contrast = effort != "quick" and few < CONTRAST_BELOW
-        select.rungs = rungs_below(method, contrast, per_class, reasons)
+        select.rungs = rungs_below(method, contrast, rows, per_class, reasons)
         if compares:
             select.dial = list(CONTRASTIVE_DIAL)
             reasons["select.dial"] = (

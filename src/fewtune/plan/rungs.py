@@ -15,7 +15,7 @@ __all__ = ["rung_training", "rungs_below"]
 
 
 def rungs_below(
-    method: str, contrast: bool, per_class: float, reasons: dict[str, str]
+    method: str, contrast: bool, rows: int, per_class: float, reasons: dict[str, str]
 ) -> list[Part]:
     """Return what a classifier of texts is tried with beside ``method``, cheapest first.
 
@@ -25,8 +25,8 @@ def rungs_below(
         The plan's own.
     contrast
         Whether contrastive tuning may be among them.
-    per_class
-        Training rows a class, about.
+    rows, per_class
+        Training rows in all and of a class, about.
     reasons
         Why, which is added here.
     """
@@ -35,7 +35,7 @@ def rungs_below(
     )
     rungs = [Part(name="head")]
     if contrast and method != "contrastive":
-        options, deeper = compared_options(per_class)
+        options, deeper = compared_options(rows, per_class)
         rungs.append(Part(name="contrastive", options=options))
         few = deeper or f"about {per_class:.0f} training rows a class"
         reasons["select.rungs"] += f"; so has contrastive tuning, good with {few}"

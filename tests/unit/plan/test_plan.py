@@ -456,22 +456,30 @@ def test_few_rows_a_class_are_compared_with_each_other(rows, effort, keeps, meth
 DEEPER = Part(name="contrastive", options={"share": 0.5})
 
 
+def of_classes(count):
+    """Return labelled texts of so many classes."""
+    rows = [Example(f"text {i}", f"class {i}", f"r:{i}") for i in range(count)]
+    return Dataset(tuple(rows), "labelled_text", "made")
+
+
 @pytest.mark.parametrize(
-    ("rows", "effort", "options", "updates"),
+    ("rows", "classes", "effort", "options", "updates"),
     [
-        (9, "quick", {}, 60),
-        (10, "quick", {"share": 0.5}, 90),
-        (60, "quick", {"share": 0.5}, 90),
-        (9, "normal", {}, 120),
+        # Rows enough, and too few a class; both; enough a class, and too few in all.
+        (360, 40, "quick", {}, 60),
+        (360, 36, "quick", {"share": 0.5}, 90),
+        (2000, 36, "quick", {"share": 0.5}, 90),
+        (359, 7, "quick", {}, 60),
+        (360, 7, "quick", {"share": 0.5}, 90),
+        (359, 35, "normal", {}, 120),
         # More effort trains longer than that as it is.
-        (12, "normal", {"share": 0.5}, 120),
+        (432, 36, "normal", {"share": 0.5}, 120),
     ],
 )
-def test_more_rows_a_class_teach_more_of_an_encoder(rows, effort, options, updates):
-    """From ten a class on half of the blocks train, and where time is short half as long again."""
-    data = dataset("labelled_text")
-    count = rows * len(data.labels)
-    plan = propose(data, count, model="m", parameters=22_000_000, effort=effort)
+def test_more_rows_teach_more_of_an_encoder(rows, classes, effort, options, updates):
+    """From 360 and ten a class half of the blocks train, where time is short half as long again."""
+    data = of_classes(classes)
+    plan = propose(data, rows, model="m", parameters=22_000_000, effort=effort)
     assert (plan.method.options, plan.training.updates) == (options, updates)
     assert ("method.options" in plan.reasons) == bool(options)
 
@@ -483,15 +491,15 @@ def test_more_rows_a_class_teach_more_of_an_encoder(rows, effort, options, updat
         (60, "quick", False, [Part(name="head")]),
         # From 16 rows a class on more effort tunes with the head, and tries this beside it.
         (60, "normal", False, [Part(name="head"), DEEPER]),
+        (20, "normal", False, [Part(name="head"), Part(name="contrastive")]),
         (100, "normal", False, [Part(name="head")]),
         # Answers of old classes cannot be held while rows are compared.
         (60, "normal", True, [Part(name="head")]),
     ],
 )
 def test_the_cheaper_methods_of_a_text_classifier(rows, effort, keeps, rungs):
-    data = dataset("labelled_text")
-    count = rows * len(data.labels)
-    plan = propose(data, count, model="m", parameters=22_000_000, effort=effort, keeps=keeps)
+    data = of_classes(8)
+    plan = propose(data, 8 * rows, model="m", parameters=22_000_000, effort=effort, keeps=keeps)
     assert plan.select.rungs == rungs
     assert ("half of the blocks" in plan.reasons["select.rungs"]) == (DEEPER in rungs)
 
