@@ -9,8 +9,10 @@ from fewtune.plan.plan import Part, SelectPlan, TrainingPlan
 
 __all__ = ["FIRM", "USUAL", "Hold", "hold_for"]
 
-OTHERS = (0.25, 4.0)
-"""Times its weight that short trials try beside it, where less is forgotten, or more."""
+EASE = 4.0
+"""Most times less that a refit is held than its trial. Short trials of weaker and of harder holds
+chose by how fast these learn: a weaker one is ahead after twenty updates, whatever it comes to
+(benchmarks/LOG.md)."""
 
 FIRM_BELOW = 0.02
 """Budget of general loss, as a share, below which the usual hold is too weak: it left the built-in
@@ -29,26 +31,22 @@ class Hold:
         Whether the last weights are kept, whatever the validation rows say of earlier ones.
     reason
         Why it is so, in words.
-    ease
-        Most times that the refit may be held less, where its trial forgot next to nothing.
     """
 
     options: dict[str, Any]
     last: bool
     reason: str
-    ease: float = 1.0
 
-    def part(self, times: float = 1.0) -> Part:
-        """Return the regularizer, its weight that many times as large."""
-        weight = times * self.options["weight"]
-        return Part(name="kl_to_base", options=self.options | {"weight": weight})
+    def part(self) -> Part:
+        """Return the regularizer."""
+        return Part(name="kl_to_base", options=dict(self.options))
 
     def settle(self, training: TrainingPlan, select: SelectPlan, reasons: dict[str, str]) -> None:
         """Set which weights are kept and how far a refit is eased, with the reasons."""
-        select.ease = self.ease
+        select.ease = EASE
         reasons["select.ease"] = (
-            "where next to nothing is forgotten the hold only costs: the refit may be held less "
-            "than its trial was"
+            "where next to nothing is forgotten and more is learnt to the end the hold only costs: "
+            "the refit may be held less than its trial was"
         )
         if not self.last:
             return
@@ -58,17 +56,12 @@ class Hold:
             "forgets least where the rate has fallen to zero"
         )
 
-    def others(self) -> list[Part]:
-        """Return the weights that short trials try beside it."""
-        return [self.part(times) for times in OTHERS]
-
 
 USUAL = Hold(
     {"samples": 96, "passages": 120, "weight": 2.0},
     False,
     "holding the model to its base, on the base's own samples and on passages of general text, is "
     "the strongest single guard against forgetting that was measured (benchmarks/LOG.md)",
-    ease=2.0,
 )
 """32 samples at each of three temperatures. Hot ones reach what the base would seldom write, the
 passages what others write: with them instead of half of the samples twice the weight held more of
@@ -78,7 +71,6 @@ FIRM = Hold(
     {"samples": 96, "passages": 120, "weight": 4.0},
     True,
     f"a budget of general loss below {100 * FIRM_BELOW:g}% asks for twice the usual weight",
-    ease=4.0,
 )
 """On a development draw it forgot 0.5% where the usual hold forgot 0.8 and plain tuning 5.2, at a
 loss on the target below plain's (benchmarks/LOG.md)."""

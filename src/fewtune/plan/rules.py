@@ -165,11 +165,10 @@ def propose(
             "learnt by heart"
         )
         if effort != "quick":
-            select.guards = [Part(name="token_weight"), *hold.others()]
+            select.guards = [Part(name="token_weight")]
             reasons["select.guards"] = (
-                "how hard to hold to the base, and whether to weight tokens, depends on the data: "
-                "short trials tell; of those within one percent of the best target the one that "
-                "forgets least is taken"
+                "whether to weight tokens depends on the data: short trials tell; of those within "
+                "one percent of the best target the one that forgets least is taken"
             )
         select.dial = list(GENERATION_DIAL)
         reasons["select.dial"] = (

@@ -37,12 +37,13 @@ GIVEN_TO_KEEP = 0.05
 class Dialled:
     """Where the dial stands, and what the model does there on validation rows.
 
-    ``rise`` is what the whole tuning costs on general text, the dial at 1.
+    ``rise`` is what the whole tuning costs on general text, the dial at 1, with its standard error.
     """
 
     alpha: float
     outcomes: Outcomes
     rise: float | None = None
+    rise_error: float = 0.0
 
 
 def turn(material: Material, run: Training, settled: Callable[[], None] = lambda: None) -> Dialled:
@@ -100,7 +101,8 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
         )
     restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
     settled()
-    return Dialled(alpha, outcomes, rise=seen[-1][3].value)
+    whole = seen[-1][3]
+    return Dialled(alpha, outcomes, rise=whole.value, rise_error=whole.error)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Rise:
 
     value: float | None = None
     beyond: bool = False
+    error: float = 0.0
 
 
 class _General:
@@ -132,4 +135,4 @@ class _General:
         rise = float(losses.sum() / self._base.sum() - 1)
         # Standard error of a ratio of sums, by linearisation.
         error = float(np.sqrt(((losses - (1 + rise) * self._base) ** 2).sum()) / self._base.sum())
-        return Rise(rise, rise - error > self._bound)
+        return Rise(rise, rise - error > self._bound, error)

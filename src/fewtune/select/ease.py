@@ -1,4 +1,4 @@
-"""Easing: a refit whose trial forgot next to nothing is held to its base by so much less."""
+"""Easing: a refit whose trial forgot next to nothing and learnt to its end is held less."""
 
 from __future__ import annotations
 
@@ -23,15 +23,21 @@ def slack(trial: Trial, plan: Plan) -> float:
     """Return how many times weaker the trial's refit may be held; 1 for as hard as the trial.
 
     What is lost grows about as the hold is weakened: half of it lost 1.5 and 2.2 times as much on a
-    development draw (benchmarks/LOG.md). ``select.ease`` is the largest answer.
+    development draw. A trial that turned worse before its end learnt by heart, and there the hold
+    is what keeps it from that: half of it lost some of the target too, where one that learnt to its
+    end gained most of it (benchmarks/LOG.md). ``select.ease`` is the largest answer.
     """
     budget, most = plan.budget.general_loss, plan.select.ease
     if not plan.select.refit or trial.rise is None:
         return 1.0
     if not budget or not held_by(trial.candidate.regularizers):
         return 1.0
+    if trial.updates < trial.candidate.training.updates:
+        return 1.0
     aim = AIMED_AT * min(budget, LITTLE)
-    return most if trial.rise * most <= aim else max(1.0, aim / trial.rise)
+    # A few dozen passages tell a small rise no better than to their standard error.
+    lost = trial.rise + trial.rise_error
+    return most if lost * most <= aim else max(1.0, aim / lost)
 
 
 def eased(regularizers: Sequence[Part], times: float) -> tuple[Part, ...]:

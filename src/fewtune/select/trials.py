@@ -63,9 +63,9 @@ class Trial:
         Every evaluation of its training, oldest first.
     crossfitted
         Whether its validation is out of fold.
-    rise
+    rise, rise_error
         What the whole tuning costs on general text, as a share, the dial at 1, where that was asked
-        (a language model).
+        (a language model), and its standard error over the passages.
     idle_head
         Number of values of a classifier's head that were neither fitted nor trained; 0 where the
         head could learn.
@@ -84,6 +84,7 @@ class Trial:
     evaluations: Sequence[Evaluation] = ()
     crossfitted: bool = False
     rise: float | None = None
+    rise_error: float = 0.0
     idle_head: int = 0
 
     @property
@@ -185,6 +186,7 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
         alpha=dialled.alpha,
         evaluations=run.evaluations,
         rise=dialled.rise,
+        rise_error=dialled.rise_error,
         idle_head=_idle_head(model, candidate, method),
     )
 

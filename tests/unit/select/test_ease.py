@@ -25,6 +25,7 @@ TRIAL = Trial(
     validation=None,
     score=SCORE,
     seconds=1.0,
+    updates=TrainingPlan().updates,
 )
 
 
@@ -67,6 +68,18 @@ def test_how_little_a_trial_forgot_eases_its_refit(rise, alpha, budget, expected
     assert slack(trial, planned(budget, ease=1.0)) == 1.0
     # What is kept is the trial itself.
     assert slack(trial, planned(budget, refit=False)) == 1.0
+
+
+def test_a_rise_that_is_known_roughly_eases_by_as_much_less():
+    trial = replace(TRIAL, rise=0.001, rise_error=0.0015)
+    assert slack(trial, planned(0.05)) == pytest.approx(3.0)
+    surely_less = replace(TRIAL, rise=-0.004, rise_error=0.002)
+    assert slack(surely_less, planned(0.05)) == 4.0
+
+
+def test_one_that_turned_worse_before_its_end_is_held_as_hard():
+    trial = replace(TRIAL, rise=-0.02, updates=TRIAL.updates - 1)
+    assert slack(trial, planned(0.05)) == 1.0
 
 
 def test_what_is_not_held_is_not_eased():
