@@ -36,7 +36,7 @@ LEAST_AVERAGED = 40
 worse with 28 and better with 45 (benchmarks/LOG.md)."""
 
 
-TURNED_LITTLE = 0.02
+TURNED_LITTLE = 0.05
 """Rise of the loss after its best, as a share of it, of a held trial that hardly turned worse. Of
 what was *gained* a share says nothing where a base begins far away: 13% more loss was a twentieth
 of that, and training on through it cost a tenth of the target (benchmarks/LOG.md)."""
