@@ -174,8 +174,7 @@ def _harder(held: float, eased: float, costs: Mapping[str, Score]) -> str:
     )
     return (
         "Hold it harder to the base: --set 'regularizers=[{name: kl_to_base, options: {weight: "
-        f"{4 * held:g}}}}}, {{name: secret_mask}}]', let short trials find how hard: --effort "
-        f"normal, or allow what it costs: {allowed}"
+        f"{4 * held:g}}}}}, {{name: secret_mask}}]', or allow what it costs: {allowed}"
     )
 
 
