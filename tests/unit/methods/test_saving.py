@@ -49,6 +49,8 @@ def tuned(task, rows, folder, method, options=None):
     kept = folder / "model"
     kept.mkdir()
     run.method.save(run.model, task, kept)
+    # What is read again is on the processor; a GPU would round otherwise.
+    run.model.cpu()
     return run, kept
 
 

@@ -26,7 +26,7 @@ def generation(causal_lm):
 def moved(task, rows, folder, regularizer, **options):
     """Return a training with LoRA whose regularizers began and whose adapters then changed."""
     run = training(task, task.load_model(), rows, folder, regularizers=[regularizer])
-    run.model = Lora({"rank": 2, **options}).prepare(task.load_model(), task)
+    run.model = Lora({"rank": 2, **options}).prepare(task.load_model(), task).to(run.device)
     begun(run)
     torch.manual_seed(1)
     with torch.no_grad():
@@ -45,7 +45,7 @@ def test_the_change_is_what_the_layer_does_beyond_its_base(generation, tmp_path,
     assert len(found) == 14
     for name, weight, change in found:
         layer = layers[name.removesuffix(".weight")]
-        x = torch.randn(3, weight.shape[1])
+        x = torch.randn(3, weight.shape[1], device=weight.device)
         with torch.no_grad():
             torch.testing.assert_close(layer(x), x @ (weight + change()).T, rtol=1e-4, atol=1e-5)
 

@@ -157,6 +157,7 @@ def test_the_base_is_nearer_with_each_that_holds_it(generation, tmp_path):
     task, rows = generation
     base = torch.cat([v.flatten() for v in trained_state(task.load_model()).values()])
     plain = weights(task, rows, tmp_path / "plain", [], updates=20)
+    base = base.to(plain.device)
     for name in ("l1", "l2_to_base"):
         held = weights(task, rows, tmp_path / name, made(name), updates=20)
         assert (held - base).norm() < 0.9 * (plain - base).norm(), name

@@ -31,10 +31,10 @@ def generation(causal_lm):
 @pytest.mark.parametrize("method", BY_THE_LOOP)
 def test_the_base_is_the_bare_base_whatever_trains(generation, tmp_path, method):
     task, rows = generation
-    batch = task.collate(rows)
-    with torch.no_grad():
-        bare = task.logits(task.load_model().eval(), batch)
     run = begun(training(task, task.load_model(), rows, tmp_path, method=method))
+    batch = task.collate(rows).to(run.device)
+    with torch.no_grad():
+        bare = task.logits(task.load_model().to(run.device).eval(), batch)
     torch.manual_seed(1)
     with torch.no_grad():
         for name, parameter in run.model.named_parameters():

@@ -150,9 +150,9 @@ def test_samples_follow_the_models_own_distribution_at_each_temperature(generati
         run.model.get_input_embeddings().weight.mul_(40)
     run.start = trained_state(run.model)
     found = base_samples(run, RowOptions(samples=6000, length=2), Drawing((1.0, 2.0)))
-    begin = torch.tensor([[task.tokenizer.bos_token_id]])
+    begin = torch.tensor([[task.tokenizer.bos_token_id]], device=run.device)
     with torch.no_grad():
-        logits = run.model(begin).logits[0, -1]
+        logits = run.model(begin).logits[0, -1].cpu()
     for turn, temperature in enumerate((1.0, 2.0)):
         expected = (logits / temperature).softmax(dim=-1)
         first = torch.tensor([row.ids[1] for row in found[turn::2]])

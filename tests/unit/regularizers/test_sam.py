@@ -17,7 +17,7 @@ def step(tmp_path, start, curvature, rho, clip=0.0):
     run.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
     def backward() -> float:
-        loss = (torch.tensor(curvature) * model.w**2).sum() / 2
+        loss = (model.w.new_tensor(curvature) * model.w**2).sum() / 2
         loss.backward()
         return float(loss.detach())
 

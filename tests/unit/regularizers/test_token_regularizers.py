@@ -25,7 +25,7 @@ def weights_of(tmp_path, name, texts, table=TABLE, extra=(), **options):
     regularizer = REGULARIZERS.load(name)(options)
     rows = task.rows(*texts)
     run = begun(training(task, model, rows, tmp_path, regularizers=[regularizer]))
-    batch = task.collate([*rows, *task.rows(*extra)])
+    batch = task.collate([*rows, *task.rows(*extra)]).to(run.device)
     return regularizer.batch(run, batch).weights.tolist()
 
 
@@ -66,7 +66,8 @@ def test_eaft_follows_the_model_as_it_is_now(tmp_path):
     run = begun(training(task, model, rows, tmp_path, regularizers=[eaft]))
     with torch.no_grad():
         model.table[1] = torch.tensor([0.0, 0.0, 20.0])
-    assert eaft.batch(run, task.collate(rows)).weights.tolist() == pytest.approx([0.0], abs=1e-6)
+    found = eaft.batch(run, task.collate(rows).to(run.device)).weights.tolist()
+    assert found == pytest.approx([0.0], abs=1e-6)
 
 
 def test_mask_leaves_out_the_share_that_surprises_most(tmp_path):

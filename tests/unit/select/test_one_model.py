@@ -88,7 +88,7 @@ def test_the_base_serves_as_the_start_of_what_trains(given, tmp_path):
     task, rows = given
     ends = []
     for base in (None, task.load_model()):
-        before = {} if base is None else {n: p.clone() for n, p in base.named_parameters()}
+        before = {} if base is None else {n: p.cpu().clone() for n, p in base.named_parameters()}
         run = training(task, task.load_model(), rows, tmp_path / str(len(ends)), updates=4)
         run.base = base
         train(run)
@@ -97,7 +97,7 @@ def test_the_base_serves_as_the_start_of_what_trains(given, tmp_path):
             known = dict(base.named_parameters())
             lent = [n for n, v in run.start.items() if v.data_ptr() == known[n].data_ptr()]
             assert set(lent) == set(run.start), "all of it starts as the base is"
-            assert all(torch.equal(before[n], p) for n, p in base.named_parameters())
+            assert all(torch.equal(before[n], p.cpu()) for n, p in base.named_parameters())
     assert all(torch.equal(ends[0][n], ends[1][n]) for n in ends[0])
 
 
@@ -110,7 +110,7 @@ def test_what_starts_otherwise_than_the_base_is_copied(given, tmp_path):
     run = training(task, model, rows, tmp_path, updates=1)
     run.base = base
     train(run)
-    assert torch.equal(run.start[name], dict(base.named_parameters())[name] + 1.0)
+    assert torch.equal(run.start[name].cpu(), dict(base.named_parameters())[name].cpu() + 1.0)
 
 
 def test_the_best_so_far_is_kept_in_one_place(tmp_path):
