@@ -142,7 +142,7 @@ def again(
         "stage",
         name=candidate.name,
         sentence=f"training {chosen.name} again on {'all ' if known is None else ''}"
-        + _told(whole, len(plain), len(rows) - len(plain), _lasts(material, chosen))
+        + _told(whole, len(plain), len(rows) - len(plain), _hardly_turned(material, chosen))
         + (f"; held {weaker:.1f} times less, as its trial forgot next to nothing" * (weaker > 1)),
         updates=whole.updates,
     )
@@ -164,14 +164,12 @@ def _schedule(material: Material, chosen: Trial, rows: int, more: int) -> Traini
     # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
     grown = rows / max(1, _trained_rows(material, chosen) + more)
     turned = chosen.updates < training.updates
-    lasts = _lasts(material, chosen)
-    if turned and not lasts:
+    if turned and not _hardly_turned(material, chosen):
         # It turned worse before its end: more rows are no reason to go further from the base.
         grown = min(grown, 1.0)
     # Compared rows are many pairs however few they are: their updates do not count epochs.
     grown = 1.0 if chosen.method.compares else grown
-    stop = training.updates if lasts else chosen.updates
-    updates = max(1, round(settled(training, len(material.train), stop) * grown))
+    updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
     whole = _whole(training, updates)
     if not turned or updates < LEAST_AVERAGED:
         # It is learning to its end: a mean over what it was before would be a step back.
@@ -179,11 +177,12 @@ def _schedule(material: Material, chosen: Trial, rows: int, more: int) -> Traini
     return whole
 
 
-def _lasts(material: Material, chosen: Trial) -> bool:
+def _hardly_turned(material: Material, chosen: Trial) -> bool:
     """Return whether a held language model's trial hardly turned worse after it was best.
 
-    Then a few validation rows have seen where it was best, and not that more updates harm: what is
-    held to its base learns little by heart.
+    Then a few validation rows have seen where it was best, and not that more updates harm: more
+    rows are a reason to train longer. To its planned end would be too long: where few pairs have
+    much in common the validation rows cannot see what is learnt by heart (benchmarks/LOG.md).
     """
     losses = [evaluation.loss for evaluation in chosen.evaluations]
     held = held_by(chosen.candidate.regularizers)
@@ -201,7 +200,7 @@ def _told(training: TrainingPlan, rows: int, names: int, lasts: bool) -> str:
     last = round(training.averaged * training.updates)
     mean = f"; the mean of its last {last} weights is kept" if last > 1 else ""
     much = (
-        "as long as was planned, since it hardly turned worse after its best"
+        "as much of each row as it had learnt where it was best, since it hardly turned worse after"
         if lasts
         else "as much as it had learnt where it was best"
     )

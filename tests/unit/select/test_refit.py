@@ -8,7 +8,7 @@ import pytest
 
 from fewtune.plan.plan import Part, TrainingPlan
 from fewtune.select.candidates import Candidate
-from fewtune.select.refit import _lasts, settled
+from fewtune.select.refit import _hardly_turned, settled
 from fewtune.train.monitors.base import GO, Advice, Evaluation, Monitor
 
 HELD = (Part(name="kl_to_base"),)
@@ -80,13 +80,14 @@ def test_the_rate_of_the_refit_falls_to_nothing(fit_prompts):
     assert "mean" not in again(events), "so few updates leave the base to their end"
 
 
-def test_a_held_one_that_hardly_turned_worse_is_trained_as_long_as_was_planned(fit_prompts):
+def test_a_held_one_that_hardly_turned_worse_has_as_many_epochs_of_more_rows(fit_prompts):
     held = [{"name": "kl_to_base", "options": {"samples": 4, "passages": 2, "length": 8}}]
     _, events = fit_prompts({**STOPPED, "regularizers": held})
     steps = [e for e in events if e["kind"] == "step" and e["stage"].endswith("+all")]
-    # The trial was stopped after half of 30 updates on 32 rows; its successor has 40 rows.
-    assert len(steps) == round(30 * 40 / 32)
-    assert "as long as was planned, since it hardly turned worse" in again(events)
+    # Half a schedule has as much rate as seven to eight tenths of a whole one, as in the test
+    # above; here the eight rows more are trained as often as the 32.
+    assert 0.7 * 30 * 40 / 32 <= len(steps) <= 0.8 * 30 * 40 / 32
+    assert "as much of each row as it had learnt where it was best, since it" in again(events)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_what_hardly_turned_worse(losses, stop, regularizers, task, expected):
         updates=stop,
         evaluations=[Evaluation(i, loss, 0.1, loss, -1) for i, loss in enumerate(losses)],
     )
-    assert _lasts(SimpleNamespace(task=SimpleNamespace(name=task)), trial) == expected
+    assert _hardly_turned(SimpleNamespace(task=SimpleNamespace(name=task)), trial) == expected
 
 
 def test_one_that_was_best_at_its_end_has_as_many_epochs_of_more_rows(fit_prompts):
