@@ -194,14 +194,14 @@ def _hardly_turned(material: Material, chosen: Trial) -> bool:
     return losses[-1] - best <= TURNED_LITTLE * best
 
 
-def _told(training: TrainingPlan, rows: int, names: int, lasts: bool) -> str:
+def _told(training: TrainingPlan, rows: int, names: int, little: bool) -> str:
     """Return on what and for how long is trained, in words."""
     beside = f" and the names of {names} classes" if names else ""
     last = round(training.averaged * training.updates)
     mean = f"; the mean of its last {last} weights is kept" if last > 1 else ""
     much = (
         "as much of each row as it had learnt where it was best, since it hardly turned worse after"
-        if lasts
+        if little
         else "as much as it had learnt where it was best"
     )
     return (
