@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from outcomes import generated
 
@@ -38,7 +39,7 @@ def turned(monkeypatch, losses, rises):
 
         def rise(self, _):
             value = stands[now["at"]][1]
-            return dial.Rise(value, value > 0.05)
+            return dial.Rise(value, value > 0.05, value / 2)
 
     monkeypatch.setattr(dial, "_General", General)
     monkeypatch.setattr(dial, "restore_weights", lambda model, alpha: now.update(at=alpha))
@@ -65,4 +66,17 @@ def test_the_budget_is_kept_where_it_costs_next_to_nothing(monkeypatch, losses, 
     found = turned(monkeypatch, losses, rises)
     assert found.alpha == expected
     # What is told is what the whole tuning costs, wherever the dial stands.
-    assert found.rise == rises[-1]
+    assert (found.rise, found.rise_error) == (rises[-1], rises[-1] / 2)
+
+
+def test_a_rise_and_its_standard_error_by_hand():
+    # Losses of 2 and 3 where the base has 1 and 1: 2.5 times as much, 0.5 off in each passage, so
+    # an error of sqrt(0.5) of 2.
+    general = object.__new__(dial._General)
+    general._bound, general._rows, general._base = 0.05, [None, None], np.ones(2)
+    outcomes = SimpleNamespace(losses=np.array([2.0, 3.0]))
+    run = SimpleNamespace(model=None, task=SimpleNamespace(outcomes=lambda model, rows: outcomes))
+    rise = general.rise(run)
+    assert rise.value == pytest.approx(1.5)
+    assert rise.error == pytest.approx(0.5**0.5 / 2)
+    assert rise.beyond

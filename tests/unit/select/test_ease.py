@@ -130,3 +130,17 @@ def test_the_refit_is_held_less(fit_prompts, monkeypatch, settings, weight):
     (said,) = [e["values"]["sentence"] for e in events if " again on " in str(e["values"])]
     told = "; held 4.0 times less, as its trial forgot next to nothing"
     assert said.endswith(told) == (weight < 4)
+
+
+def test_a_trial_tells_how_well_its_rise_is_known(fit_prompts, monkeypatch):
+    seen = []
+
+    def looked_at(trial, plan):
+        seen.append(trial)
+        return slack(trial, plan)
+
+    monkeypatch.setattr("fewtune.select.refit.slack", looked_at)
+    fit_prompts({"training.updates": 2, "training.evaluations": 1, "select.dial": [1.0]})
+    (trial,) = seen
+    # Some passages lost more than others.
+    assert 0 < trial.rise_error < 0.1
