@@ -32,7 +32,7 @@ def slack(trial: Trial, plan: Plan) -> float:
         return 1.0
     if not budget or not held_by(trial.candidate.regularizers):
         return 1.0
-    if trial.updates < trial.candidate.training.updates:
+    if trial.turned:
         return 1.0
     aim = AIMED_AT * min(budget, LITTLE)
     # A few dozen passages tell a small rise no better than to their standard error.

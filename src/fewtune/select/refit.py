@@ -130,7 +130,8 @@ def again(
     names = names_of(task, head)
     plain = [*(material.known[i] for i in some), *more]
     rows = chosen.method.joined(plain, names)
-    whole = _schedule(material, chosen, len(plain), len(more))
+    little = _hardly_turned(material, chosen)
+    whole = _schedule(material, chosen, len(plain), len(more), little)
     weaker = slack(chosen, material.plan)
     candidate = replace(
         chosen.candidate,
@@ -142,7 +143,7 @@ def again(
         "stage",
         name=candidate.name,
         sentence=f"training {chosen.name} again on {'all ' if known is None else ''}"
-        + _told(whole, len(plain), len(rows) - len(plain), _hardly_turned(material, chosen))
+        + _told(whole, len(plain), len(rows) - len(plain), little)
         + (f"; held {weaker:.1f} times less, as its trial forgot next to nothing" * (weaker > 1)),
         updates=whole.updates,
     )
@@ -158,20 +159,24 @@ def again(
     return method, model
 
 
-def _schedule(material: Material, chosen: Trial, rows: int, more: int) -> TrainingPlan:
-    """Return the schedule on ``rows`` rows, of which ``more`` are variations of others."""
+def _schedule(
+    material: Material, chosen: Trial, rows: int, more: int, little: bool
+) -> TrainingPlan:
+    """Return the schedule on ``rows`` rows, of which ``more`` are variations of others.
+
+    ``little``: whether the trial hardly turned worse.
+    """
     training = chosen.candidate.training
     # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
     grown = rows / max(1, _trained_rows(material, chosen) + more)
-    turned = chosen.updates < training.updates
-    if turned and not _hardly_turned(material, chosen):
+    if chosen.turned and not little:
         # It turned worse before its end: more rows are no reason to go further from the base.
         grown = min(grown, 1.0)
     # Compared rows are many pairs however few they are: their updates do not count epochs.
     grown = 1.0 if chosen.method.compares else grown
     updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
     whole = _whole(training, updates)
-    if not turned or updates < LEAST_AVERAGED:
+    if not chosen.turned or updates < LEAST_AVERAGED:
         # It is learning to its end: a mean over what it was before would be a step back.
         whole.averaged = 0.0
     return whole
@@ -186,9 +191,7 @@ def _hardly_turned(material: Material, chosen: Trial) -> bool:
     """
     losses = [evaluation.loss for evaluation in chosen.evaluations]
     held = held_by(chosen.candidate.regularizers)
-    if material.task.name != "generation" or not losses or not held:
-        return False
-    if chosen.updates == chosen.candidate.training.updates:
+    if material.task.name != "generation" or not (losses and held and chosen.turned):
         return False
     best = min(losses)
     return losses[-1] - best <= TURNED_LITTLE * best

@@ -93,6 +93,11 @@ class Trial:
         return self.candidate.name
 
     @property
+    def turned(self) -> bool:
+        """Whether it was best before its training was planned to end."""
+        return self.updates < self.candidate.training.updates
+
+    @property
     def learning_rate(self) -> float:
         """Peak learning rate; 0 where a solver fitted it."""
         return 0.0 if self.head is not None else self.candidate.training.learning_rate

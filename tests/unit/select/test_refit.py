@@ -109,7 +109,7 @@ def test_what_hardly_turned_worse(losses, stop, regularizers, task, expected):
     candidate = Candidate("full", Part(name="full"), TrainingPlan(updates=20), regularizers)
     trial = SimpleNamespace(
         candidate=candidate,
-        updates=stop,
+        turned=stop < 20,
         evaluations=[Evaluation(i, loss, 0.1, loss, -1) for i, loss in enumerate(losses)],
     )
     assert _hardly_turned(SimpleNamespace(task=SimpleNamespace(name=task)), trial) == expected
