@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from fewtune.data.template import render
 from fewtune.errors import DataError, ModelError
 from fewtune.records import Example, Shape
 
-__all__ = ["IGNORED", "Encoded", "encode_inputs", "encode_supervised"]
+__all__ = ["IGNORED", "Encoded", "encode_inputs", "encode_supervised", "prompt_and_answer"]
 
 IGNORED = -100
 """Label of a token that is not trained."""
@@ -119,6 +120,25 @@ def encode_supervised(
         "Mend or remove the rows: an empty answer left no trained token",
     )
     return encoded
+
+
+def prompt_and_answer(labels: Sequence[int]) -> tuple[int, int]:
+    """Return the tokens before the last answer of a row, and those of its longest answer.
+
+    In a chat every turn of the assistant is an answer.
+
+    Examples
+    --------
+    >>> prompt_and_answer((IGNORED, 5, 6, 7, IGNORED, IGNORED, 8, 9))
+    (6, 3)
+    """
+    prompt = at = longest = 0
+    for trained, run in groupby(labels, lambda label: label != IGNORED):
+        length = sum(1 for _ in run)
+        if trained:
+            prompt, longest = at, max(longest, length)
+        at += length
+    return prompt, longest
 
 
 def _refuse(rows: list[str], expected: str, cure: str) -> None:

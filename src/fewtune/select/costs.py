@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from fewtune.methods.base import METHODS
 from fewtune.select.candidates import Candidate
 from fewtune.select.fitting import prepared_model, training_of
 from fewtune.select.material import Material
-from fewtune.tasks.base import Row
+from fewtune.tasks.base import Row, inference
 from fewtune.tasks.generation import Generation
 from fewtune.train.journal import Journal
 from fewtune.train.loop import train
@@ -24,6 +24,8 @@ __all__ = ["Costs", "costs_of", "mean_tokens", "tokens_of"]
 
 TIMED_UPDATES = 3
 TIMED_ROWS = 16
+WRITTEN, STEPS = 8, 8
+"""Answers written at once, and steps of each, to time a step."""
 
 
 def tokens_of(rows: Sequence[Row]) -> int:
@@ -156,18 +158,34 @@ def _given_up(
 
 
 def _writing(material: Material) -> tuple[float, float]:
-    """Return the seconds of one step of writing, for all answers and for each."""
-    task = copy(cast(Generation, material.task))
-    task.settings = task.settings.model_copy(update={"max_new_tokens": 8})
-    some = [row.example for row in material.test[:8]]
-    base, found = material.base(), []
-    for examples in (some[:1], some) if _loads_kernels(base) else (some[:1],):
-        task.generate(base, examples)
-    for examples in (some[:1], some):
-        began = time.perf_counter()
-        task.generate(base, examples)
-        found.append((time.perf_counter() - began) / 8)
-    if len(some) < 2:
+    """Return the seconds of one step of writing, for all answers and for each.
+
+    Reading the prompts is no part of it: it would make a step of long prompts seem many times as
+    long as it is.
+    """
+    task = cast(Generation, material.task)
+    base = material.base()
+    rows = [list(row.ids) for row in material.test[:WRITTEN]]
+    width = min(map(len, rows), default=1)
+    prompts = torch.tensor([ids[:width] for ids in rows]).to(next(base.parameters()).device)
+    with inference(base), task.autocast():
+        found = [_step(base, prompts[:count]) for count in (1, len(rows))]
+    if len(rows) < 2:
         return found[0], 0.0
-    answer = max(0.0, (found[1] - found[0]) / (len(some) - 1))
+    answer = max(0.0, (found[1] - found[0]) / (len(rows) - 1))
     return max(0.0, found[0] - answer), answer
+
+
+def _step(model: Any, prompts: Tensor) -> float:
+    """Return the seconds of a step after prompts of one length: of many steps, less a first one."""
+    took = []
+    for steps in (1, 1, STEPS + 1):
+        began = time.perf_counter()
+        model.generate(
+            input_ids=prompts, attention_mask=torch.ones_like(prompts), do_sample=False,
+            min_new_tokens=steps, max_new_tokens=steps, max_length=None, pad_token_id=0,
+            temperature=None, top_k=None, top_p=None,
+        )  # fmt: skip
+        took.append(time.perf_counter() - began)
+    # The first of the three loads what runs for the first time.
+    return max(0.0, took[2] - took[1]) / STEPS

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fewtune.data.batches import chunks
 from fewtune.data.template import prompt_text, with_template
-from fewtune.data.tokens import IGNORED, encode_supervised
+from fewtune.data.tokens import IGNORED, encode_supervised, prompt_and_answer
 from fewtune.environment import seeded
 from fewtune.errors import ModelError, PlanError
 from fewtune.models.four_bit import load_packed
@@ -49,7 +49,7 @@ class Generation(Task):
             )
         self.tokenizer = load_tokenizer(source)
         self.template = with_template(self.tokenizer, shape)
-        self.longest_target = 0
+        self.longest_target = self.longest_prompt = 0
         self._context = 0
         self._direct = True
 
@@ -99,8 +99,10 @@ class Generation(Task):
             Row(example, e.ids, labels=e.labels, bytes=e.bytes, cut=e.cut)
             for example, e in zip(examples, encoded, strict=True)
         ]
-        longest = max((sum(label != IGNORED for label in row.labels) for row in rows), default=0)
-        self.longest_target = max(self.longest_target, longest)
+        for row in rows:
+            prompt, longest = prompt_and_answer(row.labels)
+            self.longest_prompt = max(self.longest_prompt, prompt)
+            self.longest_target = max(self.longest_target, longest)
         return rows
 
     def collate(self, rows: Sequence[Row]) -> Batch:
@@ -158,8 +160,14 @@ class Generation(Task):
 
     @property
     def max_new_tokens(self) -> int:
-        """Longest answer in tokens: the setting, else twice the longest trained one."""
-        return self.settings.max_new_tokens or max(32, 2 * self.longest_target)
+        """Longest answer in tokens: the setting, else twice the longest one of the rows.
+
+        It is less where the longest prompt of the rows would have to be cut for it.
+        """
+        if self.settings.max_new_tokens:
+            return self.settings.max_new_tokens
+        room = max(self.longest_target, self.max_length() - self.longest_prompt)
+        return max(1, min(room, max(32, 2 * self.longest_target)))
 
     @property
     def end_ids(self) -> list[int]:

@@ -27,7 +27,7 @@ class TaskSettings(BaseModel):
         None, ge=0, lt=1, description="dropout while training; empty: the model's own"
     )
     max_new_tokens: int = Field(
-        0, ge=0, description="generation: longest answer; 0: twice the longest trained one"
+        0, ge=0, description="generation: longest answer; 0: twice the longest of the rows"
     )
     keep_classes: bool = Field(
         False, description="classification: classes that the base knows are kept beside the new"

@@ -16,7 +16,7 @@ from transformers import (
 
 from fewtune.models.load import resolve
 from fewtune.models.tiny import word_tokenizer
-from fewtune.records import Example
+from fewtune.records import Example, Message
 from fewtune.tasks.base import TaskSettings, inference
 from fewtune.tasks.generation import Generation
 
@@ -184,3 +184,29 @@ def test_the_longest_answer_is_twice_the_longest_trained_one(small):
     assert small.max_new_tokens == max(32, 2 * longest)
     small.settings = TaskSettings(max_new_tokens=5)
     assert small.max_new_tokens == 5
+
+
+def test_of_a_chat_the_longest_turn_counts_and_not_all_of_them_together(causal_lm):
+    """All turns together once gave answers a room that none needs and every one paid for."""
+    said = "on the shelf by the door of the room"
+    turns = [Message("user", "where?"), Message("assistant", said)] * 2
+    made = Example("", None, "chat:1", messages=tuple(turns))
+    task = Generation(resolve(str(causal_lm)), TaskSettings(), "chat")
+    (row,) = task.encode([made])
+    (alone,) = task.encode([Example("", None, "chat:2", messages=tuple(turns[:2]))])
+    one = sum(label != -100 for label in alone.labels)
+    assert sum(label != -100 for label in row.labels) == 2 * one
+    assert task.max_new_tokens == 2 * one > 32
+
+
+def test_no_prompt_of_the_rows_is_cut_for_a_longer_answer(causal_lm):
+    """The longest row fills the context: its prompt stays whole, and so does its answer."""
+    task = Generation(resolve(str(causal_lm)), TaskSettings(), "prompt")
+    made = Example(
+        "where is the key and the coat and the hat and the bag " * 3, "by the door", "a:1"
+    )
+    (row,) = task.encode([made])
+    task.settings = TaskSettings(max_length=len(row.ids))
+    answer = sum(label != -100 for label in row.labels)
+    assert task.max_new_tokens == answer < 32
+    assert task._prompt_ids(made) == list(row.ids[: len(row.ids) - answer])

@@ -16,7 +16,7 @@ from fewtune.records import Example
 if TYPE_CHECKING:
     from fewtune.tasks.generation import Generation
 
-__all__ = ["Answers", "observe_answers"]
+__all__ = ["LONGEST", "Answers", "observe_answers"]
 
 LONGEST = 64
 """Most tokens of an answer: a bound on time."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fewtune.tasks.base import Row
     from fewtune.tasks.generation import Generation
 
-__all__ = ["Continuations", "nearest", "observe_continuations"]
+__all__ = ["GIVEN", "MOST_WRITTEN", "Continuations", "nearest", "observe_continuations"]
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]

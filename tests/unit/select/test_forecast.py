@@ -1,0 +1,94 @@
+"""Forecast: what is written after a fit is counted by what there is to write, not by the bounds."""
+
+from __future__ import annotations
+
+import made_data
+import pytest
+import torch
+from accelerate import Accelerator
+
+from fewtune.environment import device_name
+from fewtune.models.load import resolve
+from fewtune.plan.plan import Plan
+from fewtune.records import Example
+from fewtune.select import costs, forecast
+from fewtune.select.candidates import candidates
+from fewtune.select.costs import Costs
+from fewtune.select.material import Material
+from fewtune.tasks.base import TaskSettings
+from fewtune.tasks.generation import Generation
+from fewtune.train.journal import Journal
+
+STEPS_ALONE = Costs(load=0.0, token=0.0, update={}, start={}, step=1.0, answer=0.0)
+"""A second for every step of writing, and nothing else costs anything."""
+
+
+@pytest.fixture
+def material(causal_lm, tmp_path):
+    task = Generation(resolve(str(causal_lm)), TaskSettings(), "prompt")
+    rows = task.encode([Example(p, t, p) for p, t in made_data.prompts(12, seed=1)])
+    plan = Plan(model="none").changed({"method.name": "full", "select.rungs": []})
+    return Material(
+        plan=plan, task=task, data=None, train=rows[:8], validation=rows[8:10], test=rows[10:],
+        places=range(10), journal=Journal(None), folder=tmp_path,
+        accelerator=Accelerator(cpu=device_name() == "cpu"),
+    )  # fmt: skip
+
+
+def test_two_test_rows_are_answered_two_at_a_time_however_many_could_be(material):
+    """By hand: samples and draws of the base go on to the bound, of the tuned to the longest
+    answer; both go on after two beginnings of each sort by three quarters of that; and the base
+    alone draws along which it is compared."""
+    task = material.task
+    own, bound = task.longest_target, task.max_new_tokens
+    rest = -(-3 * own // 4)
+    assert rest < own < bound <= 64
+    found = forecast._answers(material)
+    assert found == [
+        (2, bound), (2, own), (4, rest), (4, rest), (2, bound), (2, own), (2, bound),
+    ]  # fmt: skip
+    steps = sum(forecast._written(material, STEPS_ALONE, *one) for one in found)
+    assert steps == 3 * bound + 2 * own + 2 * rest
+
+
+def test_answers_that_do_not_fit_at_once_take_their_steps_anew(material, monkeypatch):
+    monkeypatch.setattr(Generation, "answer_budget", lambda self, model: 100)
+    for row in material.test:
+        object.__setattr__(row, "ids", row.ids[:9])
+    # Ten answers of 9 tokens read and 16 written are 250: three batches of at most a hundred.
+    assert forecast._written(material, STEPS_ALONE, 10, 16) == 3 * 16
+
+
+def test_a_step_of_writing_is_not_the_reading_of_its_prompt(material, monkeypatch):
+    """A clock that ticks a second for each prompt token read and each step: a step takes one."""
+    now = [0.0]
+
+    class Counting(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def generate(self, input_ids, min_new_tokens, max_new_tokens, **kept):
+            assert min_new_tokens == max_new_tokens, "the base may end at once"
+            now[0] += input_ids.numel() + max_new_tokens
+            return input_ids
+
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(Material, "base", lambda self: Counting())
+    assert costs._writing(material) == (1.0, 0.0)
+
+
+def test_a_held_refit_is_foreseen_between_one_that_turned_and_one_that_did_not(material):
+    """By hand: 10 known rows for 8 that trained are 1.25 times the updates; 0.5 if it turned."""
+    spent = Costs(load=0.0, token=0.0, update={"full": 1.0}, start={"full": 0.0})
+    guard = [{"name": "kl_to_base", "options": {"samples": 8}}]
+    base = {"training.updates": 40, "training.evaluations": 5}
+    (free,) = candidates(material.plan.changed({**base, "regularizers": []}))
+    (held,) = candidates(material.plan.changed({**base, "regularizers": guard}))
+    (last,) = candidates(
+        material.plan.changed({**base, "regularizers": guard, "training.evaluations": 1})
+    )
+    took = [
+        forecast._again(material, spent, one, 1.0) - forecast.TRIAL for one in (free, held, last)
+    ]
+    assert took == [50.0, 35.0, 50.0]
