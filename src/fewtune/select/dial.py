@@ -23,7 +23,7 @@ from fewtune.train.agreement import first_says
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.run import Training
 
-__all__ = ["GIVEN_UP", "Dialled", "turn"]
+__all__ = ["GIVEN_UP", "NOT_ASKED", "Dialled", "Rise", "turn"]
 
 
 GIVEN_UP = 0.01
@@ -34,16 +34,31 @@ GIVEN_TO_KEEP = 0.05
 
 
 @dataclass(frozen=True)
-class Dialled:
-    """Where the dial stands, and what the model does there on validation rows.
+class Rise:
+    """What a blend costs on general text, as a share; ``None`` where that is not asked.
 
-    ``rise`` is what the whole tuning costs on general text, the dial at 1, with its standard error.
+    ``error`` is its standard error over the passages, ``beyond`` whether it is surely beyond the
+    budget.
+    """
+
+    value: float | None = None
+    beyond: bool = False
+    error: float = 0.0
+
+
+NOT_ASKED = Rise()
+
+
+@dataclass(frozen=True)
+class Dialled:
+    """Where the dial stands, what the model does there on validation rows, and what tuning costs.
+
+    ``rise`` is that of the whole tuning, the dial at 1.
     """
 
     alpha: float
     outcomes: Outcomes
-    rise: float | None = None
-    rise_error: float = 0.0
+    rise: Rise = NOT_ASKED
 
 
 def turn(material: Material, run: Training, settled: Callable[[], None] = lambda: None) -> Dialled:
@@ -101,17 +116,7 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
         )
     restore_weights(run.model, run.method.blend(run.start, run.best, alpha))
     settled()
-    whole = seen[-1][3]
-    return Dialled(alpha, outcomes, rise=whole.value, rise_error=whole.error)
-
-
-@dataclass(frozen=True)
-class Rise:
-    """What a blend costs on general text, as a share; ``None`` where that is not asked."""
-
-    value: float | None = None
-    beyond: bool = False
-    error: float = 0.0
+    return Dialled(alpha, outcomes, rise=seen[-1][3])
 
 
 class _General:
@@ -130,7 +135,7 @@ class _General:
     def rise(self, run: Training) -> Rise:
         """Return what the model's present weights cost."""
         if not self._rows:
-            return Rise()
+            return NOT_ASKED
         losses = run.task.outcomes(run.model, self._rows).losses
         rise = float(losses.sum() / self._base.sum() - 1)
         # Standard error of a ratio of sums, by linearisation.

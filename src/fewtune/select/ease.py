@@ -28,7 +28,7 @@ def slack(trial: Trial, plan: Plan) -> float:
     end gained most of it (benchmarks/LOG.md). ``select.ease`` is the largest answer.
     """
     budget, most = plan.budget.general_loss, plan.select.ease
-    if not plan.select.refit or trial.rise is None:
+    if not plan.select.refit or trial.rise.value is None:
         return 1.0
     if not budget or not held_by(trial.candidate.regularizers):
         return 1.0
@@ -36,7 +36,7 @@ def slack(trial: Trial, plan: Plan) -> float:
         return 1.0
     aim = AIMED_AT * min(budget, LITTLE)
     # A few dozen passages tell a small rise no better than to their standard error.
-    lost = trial.rise + trial.rise_error
+    lost = trial.rise.value + trial.rise.error
     return most if lost * most <= aim else max(1.0, aim / lost)
 
 

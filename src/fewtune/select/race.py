@@ -38,14 +38,19 @@ def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
         if len(left) == 1:
             break
         left, trials = _round(material, number, left)
-        own = trials[0].rise if left[0] is entered[0] else None
+        own = trials[0].rise.value if left[0] is entered[0] else None
         most = borne(material.plan.budget.general_loss, own)
         order = ranked(trials, material.headline, most)
         material.journal.write(
             "race",
             share=share,
             order=[
-                {"name": left[i].name, "value": t.score.value, "stays": r < stay, "rise": t.rise}
+                {
+                    "name": left[i].name,
+                    "value": t.score.value,
+                    "stays": r < stay,
+                    "rise": t.rise.value,
+                }
                 for r, (i, t) in enumerate((i, trials[i]) for i in order)
             ],
         )
@@ -115,15 +120,16 @@ def ranked(trials: Sequence[Trial], measure: RowMeasure, most_rise: float = math
         Most rise of the loss on general text that is borne, as a share.
     """
     sign = 1 if measure.direction == "higher" else -1
-    within = [trial.rise is None or trial.rise <= most_rise for trial in trials]
+    rises = [trial.rise.value for trial in trials]
+    within = [rise is None or rise <= most_rise for rise in rises]
     values = [sign * trial.score.value for trial in trials]
     best = max(value for value, kept in zip(values, within, strict=True) if kept == any(within))
 
     def key(place: int) -> tuple[float, ...]:
-        trial, value = trials[place], values[place]
-        near = trial.rise is not None and best - value <= GIVEN_UP * abs(best)
-        costs = trial.rise if near and trial.rise is not None else 0.0
-        return within[place], near, -costs, value, -float(trial.validation.losses.sum())
+        rise, value = rises[place], values[place]
+        near = rise is not None and best - value <= GIVEN_UP * abs(best)
+        costs = rise if near and rise is not None else 0.0
+        return within[place], near, -costs, value, -float(trials[place].validation.losses.sum())
 
     return sorted(range(len(trials)), key=key, reverse=True)
 

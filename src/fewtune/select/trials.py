@@ -15,7 +15,7 @@ from fewtune.plan.counts import counts
 from fewtune.records import Score
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_states
-from fewtune.select.dial import turn
+from fewtune.select.dial import NOT_ASKED, Rise, turn
 from fewtune.select.fitting import evaluation, names_of, prepared_model, settle, training_of
 from fewtune.select.heads import train_head
 from fewtune.select.material import Material
@@ -63,9 +63,9 @@ class Trial:
         Every evaluation of its training, oldest first.
     crossfitted
         Whether its validation is out of fold.
-    rise, rise_error
-        What the whole tuning costs on general text, as a share, the dial at 1, where that was asked
-        (a language model), and its standard error over the passages.
+    rise
+        What the whole tuning costs on general text, the dial at 1, where that was asked (a language
+        model).
     idle_head
         Number of values of a classifier's head that were neither fitted nor trained; 0 where the
         head could learn.
@@ -83,8 +83,7 @@ class Trial:
     seen: Outcomes | None = None
     evaluations: Sequence[Evaluation] = ()
     crossfitted: bool = False
-    rise: float | None = None
-    rise_error: float = 0.0
+    rise: Rise = NOT_ASKED
     idle_head: int = 0
 
     @property
@@ -191,7 +190,6 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
         alpha=dialled.alpha,
         evaluations=run.evaluations,
         rise=dialled.rise,
-        rise_error=dialled.rise_error,
         idle_head=_idle_head(model, candidate, method),
     )
 

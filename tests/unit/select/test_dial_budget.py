@@ -66,7 +66,7 @@ def test_the_budget_is_kept_where_it_costs_next_to_nothing(monkeypatch, losses, 
     found = turned(monkeypatch, losses, rises)
     assert found.alpha == expected
     # What is told is what the whole tuning costs, wherever the dial stands.
-    assert (found.rise, found.rise_error) == (rises[-1], rises[-1] / 2)
+    assert (found.rise.value, found.rise.error) == (rises[-1], rises[-1] / 2)
 
 
 def test_a_rise_and_its_standard_error_by_hand():

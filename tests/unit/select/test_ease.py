@@ -14,6 +14,7 @@ from fewtune.records import Score
 from fewtune.regularizers.base import REGULARIZERS, Regularizer
 from fewtune.regularizers.kl_to_base import KlToBase
 from fewtune.select.candidates import Candidate
+from fewtune.select.dial import Rise
 from fewtune.select.ease import eased, slack
 from fewtune.select.trials import Trial
 
@@ -63,7 +64,7 @@ def planned(budget: float, **select: object) -> Plan:
     ],
 )
 def test_how_little_a_trial_forgot_eases_its_refit(rise, alpha, budget, expected):
-    trial = replace(TRIAL, rise=rise, alpha=alpha)
+    trial = replace(TRIAL, rise=Rise(rise), alpha=alpha)
     assert slack(trial, planned(budget)) == pytest.approx(expected, abs=5e-4)
     assert slack(trial, planned(budget, ease=1.0)) == 1.0
     # What is kept is the trial itself.
@@ -71,19 +72,19 @@ def test_how_little_a_trial_forgot_eases_its_refit(rise, alpha, budget, expected
 
 
 def test_a_rise_that_is_known_roughly_eases_by_as_much_less():
-    trial = replace(TRIAL, rise=0.001, rise_error=0.0015)
+    trial = replace(TRIAL, rise=Rise(0.001, error=0.0015))
     assert slack(trial, planned(0.05)) == pytest.approx(3.0)
-    surely_less = replace(TRIAL, rise=-0.004, rise_error=0.002)
+    surely_less = replace(TRIAL, rise=Rise(-0.004, error=0.002))
     assert slack(surely_less, planned(0.05)) == 4.0
 
 
 def test_one_that_turned_worse_before_its_end_is_held_as_hard():
-    trial = replace(TRIAL, rise=-0.02, updates=TRIAL.updates - 1)
+    trial = replace(TRIAL, rise=Rise(-0.02), updates=TRIAL.updates - 1)
     assert slack(trial, planned(0.05)) == 1.0
 
 
 def test_what_is_not_held_is_not_eased():
-    free = replace(TRIAL, candidate=replace(TRIAL.candidate, regularizers=()), rise=0.0)
+    free = replace(TRIAL, candidate=replace(TRIAL.candidate, regularizers=()), rise=Rise(0.0))
     assert slack(free, planned(0.01)) == 1.0
 
 
@@ -143,4 +144,4 @@ def test_a_trial_tells_how_well_its_rise_is_known(fit_prompts, monkeypatch):
     fit_prompts({"training.updates": 2, "training.evaluations": 1, "select.dial": [1.0]})
     (trial,) = seen
     # Some passages lost more than others.
-    assert 0 < trial.rise_error < 0.1
+    assert 0 < trial.rise.error < 0.1

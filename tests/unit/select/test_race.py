@@ -12,6 +12,7 @@ import fewtune
 from fewtune.measures.base import row_measure
 from fewtune.plan.plan import Plan
 from fewtune.select.candidates import candidates
+from fewtune.select.dial import Rise
 from fewtune.select.race import ranked
 
 
@@ -59,7 +60,7 @@ def test_two_strengths_of_one_guard_have_names_of_their_own():
 
 def trial(value, rise):
     outcomes = SimpleNamespace(losses=np.asarray([value]))
-    return SimpleNamespace(score=SimpleNamespace(value=value), validation=outcomes, rise=rise)
+    return SimpleNamespace(score=SimpleNamespace(value=value), validation=outcomes, rise=Rise(rise))
 
 
 def test_of_trials_as_good_as_the_best_the_one_that_forgets_least_leads():
