@@ -41,6 +41,11 @@ class Hold:
         """Return the regularizer."""
         return Part(name="kl_to_base", options=dict(self.options))
 
+    def replayed(self) -> Part:
+        """Return what trains on the rows that the model is held on."""
+        rows = {key: self.options[key] for key in ("samples", "passages")}
+        return Part(name="replay", options=rows)
+
     def settle(self, training: TrainingPlan, select: SelectPlan, reasons: dict[str, str]) -> None:
         """Set which weights are kept and how far a refit is eased, with the reasons."""
         select.ease = EASE

@@ -101,7 +101,7 @@ class SelectPlan(_Settings):
     rungs: list[Part] = Field([], description="cheaper methods that are tried as well")
     rates: list[float] = Field([], description="other learning rates that are tried")
     guards: list[Part] = Field(
-        [], description="regularizers, each tried beside the plan's own in short trials"
+        [], description="regularizers that are tried beside the plan's own, or for one like it"
     )
     folds: int = Field(
         0, ge=0, le=20, description="cross-fit over so many folds; 0: one validation part chooses"

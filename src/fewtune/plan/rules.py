@@ -165,10 +165,10 @@ def propose(
             "learnt by heart"
         )
         if effort != "quick":
-            select.guards = [Part(name="token_weight")]
+            select.guards = [Part(name="token_weight"), hold.replayed()]
             reasons["select.guards"] = (
-                "whether to weight tokens depends on the data: short trials tell; of those within "
-                "one percent of the best target the one that forgets least is taken"
+                "whether to weight tokens, or to train on the base's rows rather than be held on "
+                "them, depends on the data: the best in short trials is tried in full"
             )
         select.dial = list(GENERATION_DIAL)
         reasons["select.dial"] = (

@@ -74,6 +74,8 @@ class Regularizer(Configured):
     )
     owns_update: ClassVar[bool] = False
     """Whether ``update`` is its own; a plan may hold only one such regularizer."""
+    role: ClassVar[str] = ""
+    """What it does that one of another name does as well: a guard that is tried takes its place."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """Methods and regularizers it cannot be combined with, and why."""
 

@@ -54,6 +54,7 @@ class KlToBase(Regularizer):
     """
 
     Options = KlToBaseOptions
+    role = "keeps the rows of the base"
 
     def start(self, run: Running) -> None:
         """Draw or read the protected rows; keep the base's answers if they fit."""

@@ -29,6 +29,7 @@ class Replay(Regularizer):
     """
 
     Options = ReplayOptions
+    role = "keeps the rows of the base"
 
     def unfit(self, task: str) -> str:
         """Return that a classifier needs a file: it cannot write rows of its own."""

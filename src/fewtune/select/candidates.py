@@ -52,8 +52,9 @@ def candidates(plan: Plan) -> list[Candidate]:
     """Return every candidate of the plan, cheapest first.
 
     The cheaper methods of ``select.rungs`` come first, then the plan's own method; then that
-    method at each of ``select.rates``, and with each of ``select.guards`` instead of the plan's
-    regularizers. With augmentations in the plan each is tried without and with them.
+    method at each of ``select.rates``, and with each of ``select.guards`` beside the plan's
+    regularizers, in the place of one that does the same. With augmentations in the plan each is
+    tried without and with them.
     """
     found = []
     parts = {part.name: part for part in plan.select.rungs} | {plan.method.name: plan.method}
@@ -87,14 +88,20 @@ def _relatives(base: Candidate, plan: Plan) -> list[Candidate]:
             name = f"{base.name}@{rate:g}"
             found.append(replace(base, name=name, training=training, reason="another rate"))
     for guard in plan.select.guards:
-        kept = [part for part in plan.regularizers if part.name != guard.name]
+        role = REGULARIZERS.load(guard.name).role
+        kept = [
+            part
+            for part in plan.regularizers
+            if part.name != guard.name and not (role and REGULARIZERS.load(part.name).role == role)
+        ]
         regularizers = (*kept, guard)
         name = f"{base.name}+{guard.name}"
         if sum(other.name == guard.name for other in plan.select.guards) > 1:
             own = [other.options for other in plan.select.guards if other.name == guard.name]
             told = [k for k in guard.options if any(o.get(k) != guard.options[k] for o in own)]
             name += f"({', '.join(f'{key}={guard.options[key]}' for key in told)})"
-        reason = f"with {guard.name} beside the plan's regularizers"
+        place = "in the place of another" if len(kept) < len(plan.regularizers) else "as well"
+        reason = f"with {guard.name} {place}"
         found.append(replace(base, name=name, regularizers=regularizers, reason=reason))
     return found
 

@@ -8,10 +8,13 @@ from fewtune.select.crossfit import cross_fit, cross_fit_head
 from fewtune.select.material import Material
 from fewtune.select.race import race
 from fewtune.select.search import search
-from fewtune.select.trials import Trial, try_out
+from fewtune.select.trials import Trial, let_go, try_out
 from fewtune.train.agreement import first_says
 
-__all__ = ["contest", "raced_of"]
+__all__ = ["RIVAL", "contest", "raced_of"]
+
+RIVAL = "rival"
+"""The part of a fit in which the one that leads a race is trained as long as the plan's own."""
 
 TOO_LONG = "time: {name} is left out: with it the fit would take far longer than was told"
 
@@ -27,23 +30,26 @@ def raced_of(material: Material, entered: list[Candidate]) -> list[Candidate]:
 def contest(material: Material) -> list[Trial]:
     """Return the candidates that the choice is between, fitted, cheapest first.
 
-    Relatives of the plan's method (rates, guards, variations, what a search found) race. Where the
-    plan wants folds, what is left is judged out of fold on every known row. A cheaper method for
-    which there is no time is left out.
+    Relatives of the plan's method (rates, guards, variations, what a search found) race, and the
+    one that leads the plan's own settings is trained beside them. Where the plan wants folds, what
+    is left is judged out of fold on every known row. What there is no time for is left out.
     """
     entered = candidates(material.plan)
     raced = raced_of(material, entered)
     if raced and material.plan.select.search:
         found = search(material, raced[0])
         raced, entered = [*raced, *found], [*entered, *found]
-    left = race(material, raced) if raced else None
+    left = race(material, raced) if raced else []
+    if len(left) < 2:
+        material.pace.drop(RIVAL)
     trials: list[Trial] = []
     for candidate in entered:
-        if candidate in raced and candidate is not left:
+        if candidate in raced and candidate not in left:
             continue
-        part = "train" if candidate is left else f"try {candidate.name}"
-        # What the race was for is always trained; a plan without one always tries something.
-        free = candidate is not left and (left is not None or bool(trials))
+        own = candidate in left[:1]
+        part = "train" if own else RIVAL if candidate in left else f"try {candidate.name}"
+        # The plan's own settings are always tried; a plan whose method is solved tries something.
+        free = not own and bool(left or trials)
         if free and not first_says(material.accelerator, material.pace.room(part)):
             material.pace.drop(part, candidate.name)
             material.journal.write(
@@ -52,6 +58,9 @@ def contest(material: Material) -> list[Trial]:
             continue
         with material.pace.part(part):
             trials.append(_tried(material, candidate))
+        # A model that tuning left as it was is kept as it is; another is trained anew.
+        if own and len(left) > 1 and material.plan.select.refit and trials[-1].updates:
+            let_go(material, trials[-1])
     return trials
 
 

@@ -13,7 +13,7 @@ from fewtune.measures.probes import general_text
 from fewtune.methods.base import METHODS
 from fewtune.models.load import read_config
 from fewtune.select.candidates import Candidate, candidates
-from fewtune.select.contest import raced_of
+from fewtune.select.contest import RIVAL, raced_of
 from fewtune.select.controls import EPOCHS, SHOTS
 from fewtune.select.costs import Costs, costs_of, tokens_of
 from fewtune.select.material import Material
@@ -75,8 +75,10 @@ def forecast(material: Material) -> list[Part]:
     again = _again(material, costs, longest, 1.0)
     if raced:
         folds = material.plan.select.folds
-        once = _trial(material, costs, longest, 1.0)
-        parts.append(Part("train", folds * once if folds else once))
+        once = max(1, folds) * _trial(material, costs, longest, 1.0)
+        parts.append(Part("train", once))
+        if len(raced) > 1 or material.plan.select.search:
+            parts.append(Part(RIVAL, once, needed=False))
     parts.append(Part("measure", again * material.plan.select.refit + _read(material, costs)))
     turns = material.plan.data.rotations - 1
     if turns:
@@ -107,11 +109,11 @@ def _searched(material: Material, costs: Costs, raced: Sequence[Candidate]) -> l
 def _race(material: Material, costs: Costs, raced: Sequence[Candidate]) -> list[Part]:
     """Return a part for each place in each round: who will stand there is not known."""
     parts: list[Part] = []
-    entered = len(raced) + min(ENTER, max(0, material.plan.select.search - 1))
-    for number, share, count, _ in rounds(entered) if raced else []:
+    rivals = len(raced[1:]) + (min(ENTER, max(0, material.plan.select.search - 1)) if raced else 0)
+    for number, share, count, _ in rounds(rivals):
         each = [_trial(material, costs, c, share) for c in raced]
         mean = sum(each) / len(each)
-        parts += [Part(f"race {number} {i}", mean, needed=not i) for i in range(count)]
+        parts += [Part(f"race {number} {i}", mean, needed=not i) for i in range(count + 1)]
     return parts
 
 

@@ -1,4 +1,4 @@
-"""The race: candidates in short trials, of which each discards the worse."""
+"""The race: rivals of the plan's own settings in short trials, of which the best goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from fewtune.train.agreement import first_says
 __all__ = ["LEAST_UPDATES", "SHARES", "race", "ranked", "rounds"]
 
 SHARES = (0.15, 0.4)
-"""Shares of the updates that the rounds of a race give before the last, which gives all."""
+"""Shares of the updates that the rounds of a race give."""
+
+FEW = 4
+"""Rivals of which one round leaves one: another would cost as much as the whole training that the
+best of them has anyway."""
 
 LEAST_UPDATES = 20
 """Fewer tell nothing: warm-up is hardly over."""
@@ -25,62 +29,68 @@ REACH = 1.5
 """Times the budget of general loss from which a blend near the tuned end brings a model within."""
 
 
-def race(material: Material, entered: Sequence[Candidate]) -> Candidate:
-    """Return the candidate that is left after short trials, of which each discards the worse.
+def race(material: Material, entered: Sequence[Candidate]) -> list[Candidate]:
+    """Return the plan's own settings, and the rival that leads them after short trials, if any.
 
-    Successive halving (1502.07943): every round trains what is left from the start, each time for
-    longer, and keeps the best (see ``ranked``). The dial stands at 1 all the while: it is turned
-    once, for the one that is left.
+    Successive halving (1502.07943) among the rivals: every round trains what is left from the
+    start, each time for longer, and keeps the best (see ``ranked``); the plan's own settings take
+    part in every round. Short trials flatter what learns fast: a high rate, a weak hold, weights
+    that leave out what is hard. So no rival takes the place of the plan's own by them; who leads is
+    trained as long as they are, and the choice is made there. The dial stands at 1 all the while.
+
+    Parameters
+    ----------
+    entered
+        The plan's own settings first.
     """
     material = replace(material, plan=material.plan.changed({"select.dial": [1.0]}))
-    left = list(entered)
-    for number, share, _, stay in rounds(len(left)):
-        if len(left) == 1:
-            break
-        left, trials = _round(material, number, left)
-        own = trials[0].rise.value if left[0] is entered[0] else None
-        most = borne(material.plan.budget.general_loss, own)
+    own, rivals = entered[0], list(entered[1:])
+    held = rounds(len(rivals))
+    for number, share, _, stay in held:
+        left, trials = _round(material, number, [own, *rivals])
+        most = borne(material.plan.budget.general_loss, trials[0].rise.value)
         order = ranked(trials, material.headline, most)
+        # Who is behind at the end of a race that flatters haste is not worth a whole training.
+        ahead = order[: order.index(0)] if number == held[-1][0] else order
+        kept = first_says(material.accelerator, sorted([p for p in ahead if p][:stay]))
         material.journal.write(
             "race",
             share=share,
             order=[
                 {
-                    "name": left[i].name,
-                    "value": t.score.value,
-                    "stays": r < stay,
-                    "rise": t.rise.value,
+                    "name": left[place].name,
+                    "value": trials[place].score.value,
+                    "stays": place == 0 or place in kept,
+                    "rise": trials[place].rise.value,
                 }
-                for r, (i, t) in enumerate((i, trials[i]) for i in order)
+                for place in order
             ],
         )
-        left = [left[i] for i in first_says(material.accelerator, sorted(order[:stay]))]
+        rivals = [left[place] for place in kept]
         material.journal.write("stage", name="time", sentence=material.pace.sentence())
-    return left[0]
+    return [own, *rivals]
 
 
-def rounds(count: int) -> list[tuple[int, float, int, int]]:
-    """Return of each round its number, its share of the updates, who enters and who stays.
+def rounds(rivals: int) -> list[tuple[int, float, int, int]]:
+    """Return of each round its number, its share of the updates, how many rivals enter and stay.
 
-    A third stays and at least two; the last round before the whole training leaves one. A round
-    that would discard nobody is not held.
+    A few rivals have one round, of which the best stays; of more a third stays for another.
 
     Examples
     --------
-    >>> rounds(6)
-    [(1, 0.15, 6, 2), (2, 0.4, 2, 1)]
-    >>> rounds(2)
-    [(2, 0.4, 2, 1)]
-    >>> rounds(1)
+    >>> rounds(4)
+    [(1, 0.15, 4, 1)]
+    >>> rounds(7)
+    [(1, 0.15, 7, 3), (2, 0.4, 3, 1)]
+    >>> rounds(0)
     []
     """
-    held = []
-    for number, share in enumerate(SHARES, 1):
-        stay = 1 if share == SHARES[-1] else max(2, math.ceil(count / 3))
-        if count > stay:
-            held.append((number, share, count, stay))
-            count = stay
-    return held
+    if not rivals:
+        return []
+    if rivals <= FEW:
+        return [(1, SHARES[0], rivals, 1)]
+    stay = math.ceil(rivals / 3)
+    return [(1, SHARES[0], rivals, stay), (2, SHARES[1], stay, 1)]
 
 
 def _round(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from fewtune.measures.observe.spread import spread
 from fewtune.methods.base import METHODS, Method
 from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.counts import counts
@@ -26,6 +27,7 @@ from fewtune.train.trunk import cached_trunk
 
 __all__ = [
     "Trial",
+    "let_go",
     "solve_head",
     "train_candidate",
     "try_out",
@@ -192,6 +194,17 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
         rise=dialled.rise,
         idle_head=_idle_head(model, candidate, method),
     )
+
+
+def let_go(material: Material, trial: Trial) -> None:
+    """Let a trial's model go, having seen what it does on rows that it was trained on.
+
+    Its figures decide, and the refit trains anew; the model would lie beside that of the next.
+    """
+    if trial.seen is None:
+        some = spread(len(trial.validation), len(material.train))
+        trial.seen = material.task.outcomes(trial.model, [material.train[i] for i in some])
+    trial.model = material.base()
 
 
 def _idle_head(model: nn.Module, candidate: Candidate, method: Method) -> int:

@@ -182,7 +182,10 @@ def test_a_language_model_is_held_as_hard_as_its_budget_asks(budget, weight, las
     # Its refit may be held less, and short trials do not try how hard to hold.
     assert plan.select.ease == 4
     tried = [guard.name for guard in plan.select.guards]
-    assert tried == ([] if effort == "quick" else ["token_weight"])
+    assert tried == ([] if effort == "quick" else ["token_weight", "replay"])
+    if tried:
+        # Replay is of the rows that the plan's own guard holds on.
+        assert plan.select.guards[1].options == {"samples": 96, "passages": 120}
 
 
 def test_the_budget_that_is_set_is_the_one_that_the_hold_follows(tmp_path, causal_lm):

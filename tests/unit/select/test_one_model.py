@@ -148,9 +148,13 @@ def test_a_race_lets_every_model_go_once_its_figures_are_known(monkeypatch):
 
     monkeypatch.setattr(race, "try_out", tried)
     base = nn.Linear(1, 1)
-    plan = Plan(model="none").changed({"method.name": "lora", "select.rates": [0.1, 0.01, 1e-3]})
+    plan = Plan(model="none").changed(
+        {"method.name": "lora", "select.rates": [0.1, 0.05, 0.02, 0.01, 0.005]}
+    )
     made = material(SimpleNamespace(name="text_classification", headline="accuracy"))
     made.once("base", lambda: base)
-    left = race.race(made, candidates(plan))
-    assert left.training.learning_rate == 0.1
-    assert len(alive) > 4
+    own, rival = race.race(made, candidates(plan))
+    assert own.training.learning_rate == plan.training.learning_rate
+    assert rival.training.learning_rate == 0.1
+    # Five rivals and the plan's own, of which two rivals stay for a second round with it.
+    assert len(alive) == 6 + 3

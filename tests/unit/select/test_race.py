@@ -7,13 +7,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from accelerate import Accelerator
 
 import fewtune
+import fewtune.select.race as race_module
 from fewtune.measures.base import row_measure
 from fewtune.plan.plan import Plan
+from fewtune.records import Score
 from fewtune.select.candidates import candidates
 from fewtune.select.dial import Rise
+from fewtune.select.pace import Pace
 from fewtune.select.race import ranked
+from fewtune.select.trials import Trial
+from fewtune.train.journal import Journal
 
 
 def plan(**settings):
@@ -115,15 +121,93 @@ def events(run, kind):
     return [e for e in map(json.loads, lines) if e["kind"] == kind]
 
 
-def test_the_rate_that_learns_wins_and_alone_is_trained_in_full(run):
-    assert run.chosen["learning_rate"] == 0.01
+def test_the_rate_that_learns_is_trained_beside_the_plans_own_and_wins(run):
     order = events(run, "race")[0]["values"]["order"]
     assert [(entry["name"], entry["stays"]) for entry in order] == [
-        ("full@0.01", True), ("full", False),
+        ("full@0.01", True), ("full", True),
     ]  # fmt: skip
-    trained = {e["stage"] for e in events(run, "step")}
-    assert "full@0.01" in trained
-    assert "full" not in trained
+    steps = events(run, "step")
+    assert {e["update"] for e in steps if e["stage"] == "full"} >= {24}
+    assert {e["update"] for e in steps if e["stage"] == "full@0.01"} >= {24}
+    assert run.chosen["learning_rate"] == 0.01
+
+
+def test_who_does_not_lead_is_not_trained_in_full(data_folder, causal_lm, tmp_path):
+    """The usual rate learns, a ten-thousandth of it does not."""
+    run = fewtune.fit(
+        data_folder / "prompts.jsonl",
+        str(causal_lm),
+        test=data_folder / "prompts_test.jsonl",
+        settings={
+            "method.name": "full",
+            "training.updates": 24,
+            "training.evaluations": 3,
+            "training.learning_rate": 0.01,
+            "select.rates": [1e-6],
+            "select.samples": 0,
+        },
+        output=tmp_path / "run",
+    )
+    (order,) = (e["values"]["order"] for e in events(run, "race"))
+    assert [(entry["name"], entry["stays"]) for entry in order] == [
+        ("full", True), ("full@1e-06", False),
+    ]  # fmt: skip
+    assert "full@1e-06" not in {e["stage"] for e in events(run, "step")}
+    assert run.chosen["learning_rate"] == 0.01
+
+
+def raced(monkeypatch, values, rates=(0.1, 0.01)):
+    """Return who is left of a race whose short trials come to such losses, by rate."""
+
+    def tried(material, candidate):
+        value = values[candidate.training.learning_rate]
+        score = Score("loss_per_byte", value, value, value, 2, "lower", "nats/byte")
+        found = SimpleNamespace(losses=np.asarray([value]))
+        return Trial(candidate, None, None, found, score, 0.0)
+
+    monkeypatch.setattr(race_module, "try_out", tried)
+    made = Plan(model="none").changed(
+        {"method.name": "lora", "training.learning_rate": 0.001, "select.rates": list(rates)}
+    )
+    material = SimpleNamespace(
+        plan=made, headline=row_measure("loss_per_byte"), journal=Journal(None), pace=Pace(),
+        accelerator=Accelerator(cpu=True), base=lambda: None,
+    )  # fmt: skip
+    monkeypatch.setattr(race_module, "replace", lambda one, **kept: one)
+    return [c.training.learning_rate for c in race_module.race(material, candidates(made))]
+
+
+@pytest.mark.parametrize(
+    ("values", "left"),
+    [
+        ({0.001: 1.0, 0.1: 0.8, 0.01: 0.9}, [0.001, 0.1]),
+        ({0.001: 1.0, 0.1: 1.2, 0.01: 0.9}, [0.001, 0.01]),
+        ({0.001: 1.0, 0.1: 1.2, 0.01: 1.1}, [0.001]),
+    ],
+)
+def test_the_best_rival_goes_on_where_it_leads_the_plans_own(monkeypatch, values, left):
+    assert raced(monkeypatch, values) == left
+
+
+def test_in_a_longer_race_a_rival_may_fall_behind_before_the_last_round(monkeypatch):
+    """Of five the best two stay for a second round, in which both are behind."""
+    rates = (0.1, 0.02, 0.03, 0.04, 0.05)
+    behind = {0.001: 1.0} | {rate: 1.0 + rate for rate in rates}
+    assert raced(monkeypatch, behind, rates) == [0.001]
+    assert raced(monkeypatch, behind | {0.03: 0.5}, rates) == [0.001, 0.03]
+
+
+def test_a_guard_takes_the_place_of_one_that_does_the_same():
+    """Two that keep the rows of the base would do it twice; what masks secrets stays."""
+    entered = candidates(
+        plan(
+            regularizers=[{"name": "kl_to_base"}, {"name": "secret_mask"}],
+            **{"select.guards": [{"name": "replay"}, {"name": "token_weight"}]},
+        )
+    )
+    assert [[p.name for p in c.regularizers] for c in entered[1:]] == [
+        ["secret_mask", "replay"], ["kl_to_base", "secret_mask", "token_weight"],
+    ]  # fmt: skip
 
 
 def test_the_winner_is_trained_again_on_all_known_rows(run):
