@@ -108,24 +108,25 @@ OF_BEFORE = ", on a GPU, refits held and as long as the rules of before had them
 
 def _target_and_forgetting(device: str) -> Figures:
     """Return how many cells keep the target and save nine tenths of what plain tuning forgets."""
-    from benchmarks.quality.target_and_forgetting import JUDGED, RESULTS, kept, weighed
+    from benchmarks.quality.target_and_forgetting import JUDGED, RESULTS, by_cell, kept, together
 
     rows: Figures = []
     for name, words in JUDGED.items():
-        there = {k: found for k, found in kept(device).items() if {"plain", name} <= set(found)}
-        cells = [weighed(found["plain"], found[name]) for found in there.values()]
-        seeds = sorted({key.rpartition(" ")[2] for key in there})
-        if not cells:
+        there = by_cell(kept(device), name)
+        if not there:
             continue
+        cells = [together(seeds) for seeds in there.values()]
+        each = [one for seeds in there.values() for one in seeds]
+        counts = [len(seeds) for seeds in there.values()]
+        seeds = "1 seed each" if max(counts) == 1 else f"{min(counts)} to {max(counts)} seeds each"
         saved = [100 * one.saved for one in cells]
         rows.append(
             (
                 f"target and forgetting beside plain tuning, {words}, "
-                f"{count(len(cells), 'cell')} (seed{'s' if len(seeds) > 1 else ''} "
-                f"{' and '.join(seeds)}"
-                f"{OF_BEFORE if device == 'cuda' else ''})",
+                f"{count(len(cells), 'cell')} ({seeds}{OF_BEFORE if device == 'cuda' else ''})",
                 f"{sum(one.good for one in cells)} within 1% of its target with at least 90% less "
-                f"loss on general text; saved {min(saved):.0f}% to {max(saved):.0f}%",
+                f"loss on general text, over their seeds ({sum(one.good for one in each)} of "
+                f"{len(each)} seeds); saved {min(saved):.0f}% to {max(saved):.0f}%",
                 f"quality/results/{RESULTS[device].name}",
             )
         )

@@ -14,8 +14,9 @@ import json
 import os
 import random
 import resource
+import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,9 +168,29 @@ def weighed(plain: dict[str, Any], other: dict[str, Any]) -> Weighed:
     return Weighed(targets, rises, saved)
 
 
+def together(seeds: Sequence[Weighed]) -> Weighed:
+    """Return a cell over its seeds: means of targets and rises, and the share saved of these.
+
+    A target counts by its share of plain's, so that every seed weighs the same.
+    """
+    ratio = statistics.mean(one.targets[1] / one.targets[0] for one in seeds)
+    plain = statistics.mean(one.rises[0] for one in seeds)
+    rise = statistics.mean(max(0.0, one.rises[1]) for one in seeds)
+    return Weighed((1.0, ratio), (plain, rise), 1 - rise / plain if plain > 0 else 1.0)
+
+
+def by_cell(results: dict[str, Any], name: str) -> dict[str, list[Weighed]]:
+    """Return how a contender stands against plain tuning in each cell, seed by seed."""
+    found: dict[str, list[Weighed]] = {}
+    for key, one in sorted(results.items()):
+        if {"plain", name} <= set(one):
+            cell = key.partition(" seed ")[0]
+            found.setdefault(cell, []).append(weighed(one["plain"], one[name]))
+    return found
+
+
 def report(results: dict[str, Any]) -> None:
-    """Print a line for each cell, and how many pass."""
-    passed: dict[str, list[bool]] = {}
+    """Print a line for each cell and seed, then each cell over its seeds, and how many pass."""
     print("cell, seed: target (nats/byte), general loss and forgetting, plain → fewtune")
     for key, found in sorted(results.items()):
         if "plain" not in found:
@@ -189,13 +210,29 @@ def report(results: dict[str, Any]) -> None:
                 f"  alpha {one['chosen']['alpha']}, {plain['seconds']:.0f} / {one['seconds']:.0f} s"
             )
             if name in JUDGED:
-                passed.setdefault(name, []).append(cell.good)
                 print(f"{line}  {'pass' if cell.good else 'miss'}")
             else:
                 guards = ", ".join(one["chosen"]["regularizers"]) or "no guard"
                 print(f"{line}  rate {one['chosen']['learning_rate']:g}, {guards}")
-    for name, cells in passed.items():
-        print(f"{name}: {sum(cells)} of {len(cells)} cells pass")
+    for name in JUDGED:
+        cells = by_cell(results, name)
+        if not cells:
+            continue
+        print(f"{name}, each cell over its seeds:")
+        for key, seeds in cells.items():
+            one = together(seeds)
+            print(
+                f"{key:28} {100 * (one.targets[1] - 1):+.1f}%  "
+                f"{100 * one.rises[0]:.1f}% → {100 * one.rises[1]:.1f}% (saved "
+                f"{100 * one.saved:.0f}%)  {'pass' if one.good else 'miss'}, "
+                f"{sum(s.good for s in seeds)} of {len(seeds)} seeds"
+            )
+        whole = [together(seeds) for seeds in cells.values()]
+        each = [one for seeds in cells.values() for one in seeds]
+        print(
+            f"{name}: {sum(one.good for one in whole)} of {len(whole)} cells pass, "
+            f"{sum(one.good for one in each)} of {len(each)} seeds of them"
+        )
 
 
 def keep(path: Path, results: dict[str, Any]) -> None:
