@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import made_data
 import pytest
 import torch
@@ -78,17 +80,51 @@ def test_a_step_of_writing_is_not_the_reading_of_its_prompt(material, monkeypatc
     assert costs._writing(material) == (1.0, 0.0)
 
 
-def test_a_held_refit_is_foreseen_between_one_that_turned_and_one_that_did_not(material):
+GUARD = ({"name": "kl_to_base", "options": {"samples": 8}},)
+
+
+def candidate(material, evaluations, regularizers):
+    """Return the plan's own candidate of 40 updates."""
+    settings = {"training.updates": 40, "training.evaluations": evaluations}
+    plan = material.plan.changed({**settings, "regularizers": list(regularizers)})
+    return candidates(plan)[0]
+
+
+KINDS = {"free": (5, ()), "held": (5, GUARD), "held, last weights": (1, GUARD)}
+
+
+@pytest.mark.parametrize(("kind", "expected"), [*zip(KINDS, (50.0, 35.0, 50.0), strict=True)])
+def test_a_held_refit_is_foreseen_between_one_that_turned_and_one_that_did_not(
+    material, kind, expected
+):
     """By hand: 10 known rows for 8 that trained are 1.25 times the updates; 0.5 if it turned."""
     spent = Costs(load=0.0, token=0.0, update={"full": 1.0}, start={"full": 0.0})
-    guard = [{"name": "kl_to_base", "options": {"samples": 8}}]
-    base = {"training.updates": 40, "training.evaluations": 5}
-    (free,) = candidates(material.plan.changed({**base, "regularizers": []}))
-    (held,) = candidates(material.plan.changed({**base, "regularizers": guard}))
-    (last,) = candidates(
-        material.plan.changed({**base, "regularizers": guard, "training.evaluations": 1})
+    again = forecast._again(material, spent, candidate(material, *KINDS[kind]), 1.0)
+    assert again - forecast.TRIAL == expected
+
+
+@pytest.mark.parametrize(("kind", "expected"), [*zip(KINDS, (40.0, 32.0, 40.0), strict=True)])
+def test_a_held_trial_is_foreseen_between_one_that_is_stopped_and_one_that_is_not(
+    material, kind, expected
+):
+    """By hand: 40 updates of a second, or 24; a short trial of 20 is never stopped."""
+    spent = Costs(load=0.0, token=0.0, update={"full": 1.0}, start={"full": 0.0})
+    one = candidate(material, *KINDS[kind])
+    assert forecast._trial(material, spent, one, 1.0) - forecast.TRIAL == expected
+    assert forecast._trial(material, spent, one, 0.5) - forecast.TRIAL == 20.0
+
+
+def test_a_rival_is_foreseen_to_be_trained_in_half_of_the_fits(material, monkeypatch):
+    spent = Costs(0.0, 0.0, dict.fromkeys(("full", "full@0.5", ""), 1.0), {"full": 0.0})
+    spent.start["full@0.5"] = 0.0
+    monkeypatch.setattr(forecast, "costs_of", lambda *some: spent)
+    monkeypatch.setattr(forecast, "_observed", lambda *some: 0.0)
+    plan = material.plan.changed(
+        {"training.updates": 40, "select.rates": [0.5], "regularizers": [], "controls": []}
     )
-    took = [
-        forecast._again(material, spent, one, 1.0) - forecast.TRIAL for one in (free, held, last)
-    ]
-    assert took == [50.0, 35.0, 50.0]
+    parts = {part.name: part for part in forecast.forecast(replace(material, plan=plan))}
+    assert parts["rival"].seconds == parts["train"].seconds / 2
+    assert not parts["rival"].needed
+    assert {name for name in parts if name.startswith("race")} == {"race 1 0", "race 1 1"}
+    alone = forecast.forecast(replace(material, plan=plan.changed({"select.rates": []})))
+    assert "rival" not in {part.name for part in alone}
