@@ -184,9 +184,10 @@ def propose(
         reasons["controls"] += "; and what plain fine-tuning gives"
     if effort != "quick" and not METHODS.load(method).solves_after:
         low, _, high = METHODS.load(method)().rates(parameters, task)
-        select.rates = [low, high]
+        select.rates = [low, high] if classification else [high]
         reasons["select.rates"] = (
-            "the learning rate is the first lever: three are tried in short trials"
+            "the learning rate is the first lever: the best in short trials is tried in full"
+            + ("" if classification else "; a lower one learns less in each of them")
         )
     plan = Plan(
         model=model,

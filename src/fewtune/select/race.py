@@ -22,8 +22,8 @@ FEW = 4
 """Rivals of which one round leaves one: another would cost as much as the whole training that the
 best of them has anyway."""
 
-LEAST_UPDATES = 20
-"""Fewer tell nothing: warm-up is hardly over."""
+LEAST_UPDATES = 12
+"""Fewer tell nothing, and a fit of few rows makes hardly more than fifty in all."""
 
 REACH = 1.5
 """Times the budget of general loss from which a blend near the tuned end brings a model within."""
