@@ -50,8 +50,8 @@ class Hold:
         """Set which weights are kept and how far a refit is eased, with the reasons."""
         select.ease = EASE
         reasons["select.ease"] = (
-            "where next to nothing is forgotten and more is learnt to the end the hold only costs: "
-            "the refit may be held less than its trial was"
+            "where next to nothing is forgotten and nearly all is learnt the hold only costs: the "
+            "refit may be held less than its trial was"
         )
         if not self.last:
             return

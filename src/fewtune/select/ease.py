@@ -1,4 +1,4 @@
-"""Easing: a refit whose trial forgot next to nothing and learnt to its end is held less."""
+"""Easing: a refit whose trial forgot next to nothing and learnt nearly all is held less."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ LITTLE = 0.01
 """Rise of the loss on general text, as a share, that is next to nothing, however large the budget:
 the hold is what keeps it small, so a larger rise is no reason to weaken it."""
 
+LEARNT = 0.05
+"""Share of the base's loss on the validation rows that is left where nearly all was learnt."""
+
 AIMED_AT = 0.75
 """Share of that, or of a smaller budget, which an eased refit may spend: its rise is foretold from
 other passages, of a model that was trained on fewer rows."""
@@ -23,21 +26,28 @@ def slack(trial: Trial, plan: Plan) -> float:
     """Return how many times weaker the trial's refit may be held; 1 for as hard as the trial.
 
     What is lost grows about as the hold is weakened: half of it lost 1.5 and 2.2 times as much on a
-    development draw. A trial that turned worse before its end learnt by heart, and there the hold
-    is what keeps it from that: half of it lost some of the target too, where one that learnt to its
-    end gained most of it (benchmarks/LOG.md). ``select.ease`` is the largest answer.
+    development draw. Where little of the loss is left, as of facts that are asked again, what it
+    says to the weights is small beside what the hold says: a quarter of it left a third of that
+    loss. Elsewhere the hold keeps a model from learning by heart, and a quarter of it cost 5% of
+    the target where the trial had learnt to its end, and more where it turned worse before
+    (benchmarks/LOG.md). ``select.ease`` is the largest answer.
     """
     budget, most = plan.budget.general_loss, plan.select.ease
     if not plan.select.refit or trial.rise.value is None:
         return 1.0
     if not budget or not held_by(trial.candidate.regularizers):
         return 1.0
-    if trial.turned:
+    if trial.turned or not _nearly_all_learnt(trial):
         return 1.0
     aim = AIMED_AT * min(budget, LITTLE)
     # A few dozen passages tell a small rise no better than to their standard error.
     lost = trial.rise.value + trial.rise.error
     return most if lost * most <= aim else max(1.0, aim / lost)
+
+
+def _nearly_all_learnt(trial: Trial) -> bool:
+    losses = [evaluation.loss for evaluation in trial.evaluations]
+    return bool(losses) and min(losses) <= LEARNT * losses[0]
 
 
 def eased(regularizers: Sequence[Part], times: float) -> tuple[Part, ...]:

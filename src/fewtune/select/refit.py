@@ -139,12 +139,14 @@ def again(
         name=f"{chosen.name}+{name}",
         regularizers=eased(chosen.candidate.regularizers, weaker),
     )
+    why = "as its trial learnt nearly all and forgot next to nothing"
+    less = f"; held {weaker:.1f} times less, {why}"
     material.journal.write(
         "stage",
         name=candidate.name,
         sentence=f"training {chosen.name} again on {'all ' if known is None else ''}"
         + _told(whole, len(plain), len(rows) - len(plain), little)
-        + (f"; held {weaker:.1f} times less, as its trial forgot next to nothing" * (weaker > 1)),
+        + less * (weaker > 1),
         updates=whole.updates,
     )
     method, model = prepared_model(material, candidate, head)

@@ -17,7 +17,10 @@ from fewtune.select.candidates import Candidate
 from fewtune.select.dial import Rise
 from fewtune.select.ease import eased, slack
 from fewtune.select.trials import Trial
+from fewtune.train.monitors.base import Evaluation
 
+LEARNT = (Evaluation(0, 4.0, 0.1, 4.0, -1), Evaluation(300, 0.2, 0.1, 0.2, -1, best=True))
+"""A twentieth of the base's loss is left."""
 SCORE = Score("loss_per_byte", 1.0, 0.9, 1.1, 5, "lower", "nats/byte")
 TRIAL = Trial(
     Candidate("full", Part(name="full"), TrainingPlan(), (Part(name="kl_to_base"),)),
@@ -27,6 +30,7 @@ TRIAL = Trial(
     score=SCORE,
     seconds=1.0,
     updates=TrainingPlan().updates,
+    evaluations=LEARNT,
 )
 
 
@@ -83,6 +87,13 @@ def test_one_that_turned_worse_before_its_end_is_held_as_hard():
     assert slack(trial, planned(0.05)) == 1.0
 
 
+def test_one_that_has_more_to_learn_is_held_as_hard():
+    """The hold keeps it from learning by heart; where nearly all is learnt it only holds."""
+    more = (*LEARNT[:1], replace(LEARNT[1], loss=0.201))
+    assert slack(replace(TRIAL, rise=Rise(-0.02), evaluations=more), planned(0.05)) == 1.0
+    assert slack(replace(TRIAL, rise=Rise(-0.02)), planned(0.05)) == 4.0
+
+
 def test_what_is_not_held_is_not_eased():
     free = replace(TRIAL, candidate=replace(TRIAL.candidate, regularizers=()), rise=Rise(0.0))
     assert slack(free, planned(0.01)) == 1.0
@@ -124,12 +135,14 @@ def test_the_refit_is_held_less(fit_prompts, monkeypatch, settings, weight):
         return Weighing if name == "kl_to_base" else load(name)
 
     monkeypatch.setattr(REGULARIZERS, "load", weighing)
+    # So short a training would have to learn next to nothing to have learnt nearly all.
+    monkeypatch.setattr("fewtune.select.ease.LEARNT", 1.1)
     # At so low a rate nothing is forgotten.
     few = {"training.updates": 2, "training.learning_rate": 1e-6, "select.dial": [1.0]}
     _, events = fit_prompts({**few, "budget.general_loss": 0.01, **settings})
     assert (Weighing.weights["full"], Weighing.weights["full+all"]) == (4.0, weight)
     (said,) = [e["values"]["sentence"] for e in events if " again on " in str(e["values"])]
-    told = "; held 4.0 times less, as its trial forgot next to nothing"
+    told = "; held 4.0 times less, as its trial learnt nearly all and forgot next to nothing"
     assert said.endswith(told) == (weight < 4)
 
 
