@@ -93,14 +93,17 @@ def test_a_plan_is_written_edited_and_carried_out(fewtune, encoder, labelled_csv
     assert {e["values"]["alpha"] for e in journal if e["kind"] == "dial"} == {0.5, 1.0}
 
 
-def test_normal_effort_plans_other_rates_for_a_generator(fewtune, causal_lm, data_folder, tmp_path):
+def test_normal_effort_plans_a_higher_rate_for_a_generator(
+    fewtune, causal_lm, data_folder, tmp_path
+):
+    """A lower one learns less in a short trial, so that it could not be ahead after one."""
     plan = tmp_path / "plan.yaml"
     rows = data_folder / "prompts.jsonl"
     done = fewtune("plan", rows, "--model", causal_lm, "-o", plan, "--effort", "normal")
     assert done.code == 0, done.err
     values = yaml.safe_load(plan.read_text())
-    low, high = values["select"]["rates"]
-    assert low < values["training"]["learning_rate"] < high
+    (high,) = values["select"]["rates"]
+    assert values["training"]["learning_rate"] < high
 
 
 def test_what_is_set_on_the_command_line_outranks_the_plan(
