@@ -166,7 +166,10 @@ def _writing(material: Material) -> tuple[float, float]:
     task = cast(Generation, material.task)
     base = material.base()
     rows = [list(row.ids) for row in material.test[:WRITTEN]]
-    width = min(map(len, rows), default=1)
+    if not rows:
+        return 0.0, 0.0
+    # What is written must find room behind them.
+    width = max(1, min([*map(len, rows), task.max_length() - STEPS - 1]))
     prompts = torch.tensor([ids[:width] for ids in rows]).to(next(base.parameters()).device)
     with inference(base), task.autocast():
         found = [_step(base, prompts[:count]) for count in (1, len(rows))]

@@ -80,6 +80,19 @@ def test_a_step_of_writing_is_not_the_reading_of_its_prompt(material, monkeypatc
     assert costs._writing(material) == (1.0, 0.0)
 
 
+def test_steps_are_timed_within_the_context(material):
+    """Rows that fill it: a model that knows places up to there cannot write behind them."""
+    model = material.base()
+    model.config.max_position_embeddings = 12
+    asked = []
+    model.register_forward_pre_hook(
+        lambda module, args, kept: asked.append(kept["input_ids"].shape), with_kwargs=True
+    )
+    material.task.settings = TaskSettings(max_length=12)
+    costs._writing(material)
+    assert max(width for _, width in asked) == 12 - costs.STEPS - 1 > 0
+
+
 GUARD = ({"name": "kl_to_base", "options": {"samples": 8}},)
 
 
