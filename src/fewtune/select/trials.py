@@ -28,6 +28,7 @@ from fewtune.train.trunk import cached_trunk
 __all__ = [
     "Trial",
     "let_go",
+    "seen_by",
     "solve_head",
     "train_candidate",
     "try_out",
@@ -196,14 +197,20 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
     )
 
 
+def seen_by(material: Material, trial: Trial) -> Outcomes:
+    """Return what the trial does on rows that it was trained on, at most as many as judged it."""
+    if trial.seen is None:
+        some = spread(len(trial.validation), len(material.train))
+        trial.seen = material.task.outcomes(trial.model, [material.train[i] for i in some])
+    return trial.seen.take(spread(len(trial.validation), len(trial.seen)))
+
+
 def let_go(material: Material, trial: Trial) -> None:
     """Let a trial's model go, having seen what it does on rows that it was trained on.
 
     Its figures decide, and the refit trains anew; the model would lie beside that of the next.
     """
-    if trial.seen is None:
-        some = spread(len(trial.validation), len(material.train))
-        trial.seen = material.task.outcomes(trial.model, [material.train[i] for i in some])
+    seen_by(material, trial)
     trial.model = material.base()
 
 

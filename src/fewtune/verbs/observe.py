@@ -14,11 +14,12 @@ from fewtune.measures.observe.generation import most_for, observe_generation
 from fewtune.measures.observe.neighbours import observe_neighbours
 from fewtune.measures.observe.perturbations import observe_perturbed
 from fewtune.measures.observe.sharpness import observe_rises
+from fewtune.measures.observe.spread import spread
 from fewtune.measures.observe.written import Written
 from fewtune.measures.probes.own import OwnProbes, load_probes
 from fewtune.methods.head import features
 from fewtune.select.material import Material
-from fewtune.select.trials import Trial
+from fewtune.select.trials import Trial, seen_by
 from fewtune.tasks.base import Row, Task
 from fewtune.tasks.generation import Generation
 from fewtune.tasks.outcomes import Outcomes, group_numbers
@@ -35,13 +36,8 @@ def gap(material: Material, chosen: Trial) -> tuple[Outcomes, Outcomes]:
 
     Taken before the refit, which trains on all of them.
     """
-    unseen = chosen.validation
-    if chosen.seen is not None:
-        few = _spread(len(chosen.seen), len(unseen))
-        return chosen.seen.take(few), unseen.take(_spread(len(unseen), len(few)))
-    at = _spread(len(material.train), len(unseen))
-    seen = material.task.outcomes(chosen.model, [material.train[i] for i in at])
-    return seen, unseen.take(_spread(len(unseen), len(at)))
+    seen, unseen = seen_by(material, chosen), chosen.validation
+    return seen, unseen.take(spread(len(seen), len(unseen)))
 
 
 def samples(material: Material, chosen: Trial) -> dict[int, dict[str, Any]]:
@@ -49,7 +45,7 @@ def samples(material: Material, chosen: Trial) -> dict[int, dict[str, Any]]:
     task = material.task
     if task.name != "generation":
         return {}
-    at = _spread(len(material.test), material.plan.select.samples)
+    at = spread(material.plan.select.samples, len(material.test))
     material.journal.write("stage", name="samples", sentence=f"answering {len(at)} test rows")
     examples = [material.test[i].example for i in at]
     tuned = task.predict(chosen.model, examples)
@@ -174,7 +170,7 @@ def changes(
             language, base, tuned, trained, test, own=own, most=most, seed=seed
         )
     if moved:
-        places = _spread(len(test), COMPARED)
+        places = spread(COMPARED, len(test))
         some = [test[i] for i in places]
         before, after = features(base, task, some), features(tuned, task, some)
         kept = observe_neighbours(before, after)
@@ -183,9 +179,3 @@ def changes(
         if len(kept):
             found["kept_neighbours"][places] = kept
     return found
-
-
-def _spread(there: int, most: int) -> list[int]:
-    """Return at most ``most`` places spread evenly over ``there``."""
-    count = min(most, there)
-    return [int(place) for place in np.linspace(0, there - 1, count).round()] if count else []

@@ -20,6 +20,19 @@ from fewtune.train.journal import Journal
 BASE = nn.Linear(1, 1)
 
 
+class Seen:
+    """Who looked at which rows."""
+
+    def __init__(self, model, rows):
+        self.model, self.rows = model, list(rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def take(self, places):
+        return Seen(self.model, [self.rows[i] for i in places])
+
+
 def contested(monkeypatch, left, updates=10, refit=True):
     """Return the trials of a contest that a race left ``left`` of, its own and its pace.
 
@@ -31,7 +44,7 @@ def contested(monkeypatch, left, updates=10, refit=True):
     entered = candidates(plan)
     material = SimpleNamespace(
         plan=plan,
-        task=SimpleNamespace(name="generation", outcomes=lambda model, rows: (model, list(rows))),
+        task=SimpleNamespace(name="generation", outcomes=Seen),
         train=list("abcdef"), journal=Journal(None), accelerator=Accelerator(cpu=True),
         pace=Pace([Part("train", 1.0), Part(contest.RIVAL, 1.0, False)]), base=lambda: BASE,
     )  # fmt: skip
@@ -52,9 +65,8 @@ def test_the_rival_is_trained_beside_the_plans_own_whose_model_is_let_go(monkeyp
     assert own.model is BASE
     assert rival.model is not BASE
     # Three rows judge, so three that were trained are looked at before the model goes.
-    trained, rows = own.seen
-    assert trained is not BASE
-    assert rows == ["a", "c", "f"]
+    assert own.seen.model is not BASE
+    assert own.seen.rows == ["a", "c", "f"]
     assert pace.left == 0
 
 

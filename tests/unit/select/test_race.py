@@ -97,23 +97,28 @@ def test_a_short_trial_has_its_own_whole_schedule(updates, share, expected):
     assert candidate.training.evaluations <= expected
 
 
-@pytest.fixture(scope="module")
-def run(data_folder, causal_lm, tmp_path_factory):
-    """A model with random weights learns at 0.01 and not at 1e-6."""
+def fitted(data, model, output, rate, other):
+    """Return a fit whose plan has one rate and tries another."""
     return fewtune.fit(
-        data_folder / "prompts.jsonl",
-        str(causal_lm),
-        test=data_folder / "prompts_test.jsonl",
+        data / "prompts.jsonl",
+        str(model),
+        test=data / "prompts_test.jsonl",
         settings={
             "method.name": "full",
             "training.updates": 24,
             "training.evaluations": 3,
-            "training.learning_rate": 1e-6,
-            "select.rates": [0.01],
+            "training.learning_rate": rate,
+            "select.rates": [other],
             "select.samples": 2,
         },
-        output=tmp_path_factory.mktemp("race") / "run",
+        output=output,
     )
+
+
+@pytest.fixture(scope="module")
+def run(data_folder, causal_lm, tmp_path_factory):
+    """A model with random weights learns at 0.01 and not at 1e-6."""
+    return fitted(data_folder, causal_lm, tmp_path_factory.mktemp("race") / "run", 1e-6, 0.01)
 
 
 def events(run, kind):
@@ -134,20 +139,7 @@ def test_the_rate_that_learns_is_trained_beside_the_plans_own_and_wins(run):
 
 def test_who_does_not_lead_is_not_trained_in_full(data_folder, causal_lm, tmp_path):
     """The usual rate learns, a ten-thousandth of it does not."""
-    run = fewtune.fit(
-        data_folder / "prompts.jsonl",
-        str(causal_lm),
-        test=data_folder / "prompts_test.jsonl",
-        settings={
-            "method.name": "full",
-            "training.updates": 24,
-            "training.evaluations": 3,
-            "training.learning_rate": 0.01,
-            "select.rates": [1e-6],
-            "select.samples": 0,
-        },
-        output=tmp_path / "run",
-    )
+    run = fitted(data_folder, causal_lm, tmp_path / "run", 0.01, 1e-6)
     (order,) = (e["values"]["order"] for e in events(run, "race"))
     assert [(entry["name"], entry["stays"]) for entry in order] == [
         ("full", True), ("full@1e-06", False),
