@@ -19,7 +19,17 @@ import numpy as np
 
 from fewtune.environment import describe
 
-__all__ = ["SHARED", "alone", "command", "mean_interval", "read_csv", "save", "shared", "write_csv"]
+__all__ = [
+    "SHARED",
+    "alone",
+    "command",
+    "mean_interval",
+    "read_csv",
+    "save",
+    "shared",
+    "write",
+    "write_csv",
+]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -72,17 +82,22 @@ def mean_interval(values: list[float], seed: int = 0) -> tuple[float, float, flo
 
 
 def save(name: str, results: Any) -> Path:
-    """Keep raw results with the environment they were measured in; return the file.
+    """Keep raw results with the environment they were measured in; return the file."""
+    room, _, stem = name.rpartition("/")
+    return write(Path(__file__).parent / room / "results" / f"{stem}.json", results)
+
+
+def write(path: Path, results: Any, seed: int = 0) -> Path:
+    """Write results to a file with the environment they were measured in; return it.
 
     It is replaced in one step: another process may be reading it.
     """
-    room, _, stem = name.rpartition("/")
-    path = Path(__file__).parent / room / "results" / f"{stem}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    about = describe(seed=0)
+    about = describe(seed=seed)
     about.pop("command")
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps({"environment": about, "results": results}, indent=1) + "\n")
+    text = json.dumps({"environment": about, "results": results}, indent=1)
+    fresh.write_text(text + "\n", encoding="utf-8")
     os.replace(fresh, path)
     return path
 

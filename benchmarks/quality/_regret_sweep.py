@@ -18,7 +18,7 @@ from torch import nn
 
 from benchmarks.common import shared
 from benchmarks.quality._regret_cells import Cell, Configuration
-from fewtune.environment import seed_everything
+from fewtune.environment import device_name, seed_everything
 from fewtune.errors import TrainingStopped
 from fewtune.methods.base import METHODS, Method
 from fewtune.methods.probe import Fitted, fit, refit
@@ -88,7 +88,7 @@ def sweep(
             places=order,
             journal=Journal(None),
             folder=place,
-            accelerator=Accelerator(cpu=True),
+            accelerator=Accelerator(cpu=device_name() == "cpu"),
         )
         head = None
         if task.name != "generation":
@@ -114,7 +114,9 @@ def _solved(material: Material, head: Fitted | None, one: Configuration) -> dict
 
 def _scored(material: Material, outcomes: Any, began: float) -> dict[str, Any]:
     score = material.headline.of(outcomes)
-    return {"value": score.value, "n": score.n, "cpu": round(time.process_time() - began, 2)}
+    cpu = round(time.process_time() - began, 2)
+    device = material.accelerator.device.type
+    return {"value": score.value, "n": score.n, "cpu": cpu, "device": device}
 
 
 def _trained(

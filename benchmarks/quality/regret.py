@@ -1,8 +1,11 @@
 """No-tuning regret: `normal` against the best of thirty configurations (see PROTOCOL.md).
 
-    python -m benchmarks.quality.regret [--only e2e signs_5] [--part sweep|normal] [--again]
+    python -m benchmarks.quality.regret [--only e2e signs_5] [--seeds 0 1] [--part sweep|normal]
+        [--again] [--print]
 
-What is in the results file already is not run again.
+A cell of one seed is kept in a file of its own, so that processes may share the work; what is kept
+already is not run again. Sweeps run on the device that FEWTUNE_DEVICE names, a processor where it
+names none; fits of `normal` are measured where they are started.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ import json
 import resource
 import statistics
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import alone, command, save
+from benchmarks.common import alone, command, mean_interval, write
 from benchmarks.quality._regret_cells import CELLS, Cell, configurations
 from benchmarks.quality._regret_sweep import base_of, sweep, written
 
@@ -27,6 +31,9 @@ ALONE = (
 """Settings that leave one candidate and its plain training."""
 
 MOST_POINTS, MOST_SHARE, MOST_COST = 2.0, 2.0, 4.0
+RESULTS = Path(__file__).parent / "results"
+DEVELOPMENT = 100
+"""Seeds from here on are for development: kept apart, counted nowhere."""
 
 
 def fitted(cell: Cell, seed: int, settings: tuple[str, ...]) -> dict[str, Any]:
@@ -63,23 +70,18 @@ def regret(task: str, best: float, value: float) -> float:
 
 @dataclass(frozen=True)
 class Judged:
-    """A whole cell: its best configuration, what `normal` is behind it, and what that cost."""
+    """A cell of one seed: its best configuration, what `normal` is behind it, what that cost."""
 
     best: str
     values: dict[str, float]
+    normal: float
     behind: float
     whole: float
     selecting: float
-    near: bool
-
-    @property
-    def good(self) -> bool:
-        """Whether the cell passes: near enough, at no more than the cost that is allowed."""
-        return self.near and max(self.whole, self.selecting) <= MOST_COST
 
 
 def judged(name: str, found: dict[str, Any]) -> Judged | None:
-    """Return what a cell came to; ``None`` where something of it is missing."""
+    """Return what a cell of one seed came to; ``None`` where something of it is missing."""
     task = CELLS[name].task
     values = {k: v["value"] for k, v in found.get("sweep", {}).items() if v["value"] is not None}
     if len(found.get("sweep", {})) < len(configurations(task)) or not {"normal", "alone"} <= set(
@@ -92,75 +94,144 @@ def judged(name: str, found: dict[str, Any]) -> Judged | None:
     behind = regret(task, values[best], normal["value"])
     spent = [sum(f["stages"][s] for s in ("train", "measure")) for f in (normal, alone)]
     whole, cost = normal["cpu"] / alone["cpu"], spent[0] / spent[1]
+    return Judged(best, values, normal["value"], behind, whole, cost)
+
+
+@dataclass(frozen=True)
+class Together:
+    """A cell over its seeds: the mean of each, and of the regret its 95% interval."""
+
+    best: float
+    normal: float
+    behind: tuple[float, float, float]
+    whole: float
+    selecting: float
+    near: bool
+
+    @property
+    def good(self) -> bool:
+        """Whether the cell passes: near enough, at no more than the cost that is allowed."""
+        return self.near and max(self.whole, self.selecting) <= MOST_COST
+
+
+def _near(name: str, behind: float) -> bool:
     # Six of 300 images are two points, whatever a difference of floats says.
-    near = behind <= (MOST_SHARE if lower else MOST_POINTS) + 1e-9
-    return Judged(best, values, behind, whole, cost, near)
+    return behind <= (MOST_SHARE if CELLS[name].task == "generation" else MOST_POINTS) + 1e-9
 
 
-def _line(name: str, found: dict[str, Any]) -> tuple[float, bool] | None:
-    """Print a cell; return its regret and whether it passes."""
+def together(name: str, seeds: Sequence[Judged]) -> Together:
+    """Return a cell over its seeds; costs are means of ratios."""
+    behind = mean_interval([one.behind for one in seeds])
+    return Together(
+        best=statistics.mean(one.values[one.best] for one in seeds),
+        normal=statistics.mean(one.normal for one in seeds),
+        behind=behind,
+        whole=statistics.mean(one.whole for one in seeds),
+        selecting=statistics.mean(one.selecting for one in seeds),
+        near=_near(name, behind[0]),
+    )
+
+
+def place(name: str, seed: int) -> Path:
+    """Return where a cell of one seed is kept."""
+    folder = "regret_development" if seed >= DEVELOPMENT else "regret"
+    return RESULTS / folder / f"{name}_{seed}.json"
+
+
+def kept(name: str, seed: int) -> dict[str, Any]:
+    """Return what is kept of a cell of one seed."""
+    path = place(name, seed)
+    found: dict[str, Any] = json.loads(path.read_text())["results"] if path.exists() else {}
+    return found
+
+
+def every(name: str) -> dict[int, Judged]:
+    """Return each seed of a cell of which nothing is missing."""
+    seeds = sorted(int(path.stem.rpartition("_")[2]) for path in RESULTS.glob(f"regret/{name}_*"))
+    found = {seed: judged(name, kept(name, seed)) for seed in seeds}
+    return {seed: one for seed, one in found.items() if one}
+
+
+def _line(name: str, seed: int) -> None:
+    """Print a cell of one seed."""
+    found = kept(name, seed)
     cell = judged(name, found)
     task = CELLS[name].task
     if cell is None:
         missing = len(configurations(task)) - len(found.get("sweep", {}))
-        print(f"{name:13} {missing} configurations missing, fits: {sorted(set(found) - {'sweep'})}")
-        return None
+        fits = sorted({"normal", "alone"} & set(found))
+        print(f"{name:13} {seed} {missing} configurations missing, fits: {fits}")
+        return
     normal = found["normal"]
     told = normal.get("time") or {}
     ratio = f"{told['ratio']:.2f}" if told.get("ratio") else "-"
     print(
-        f"{name:13} best {cell.values[cell.best]:.4f} ({cell.best}), median "
+        f"{name:13} {seed} best {cell.values[cell.best]:.4f} ({cell.best}), median "
         f"{statistics.median(cell.values.values()):.4f}, normal {normal['value']:.4f} "
         f"({normal['chosen']['method']} {normal['chosen']['learning_rate']}, α "
         f"{normal['chosen']['alpha']}): regret {cell.behind:+.2f}"
         f"{'%' if task == 'generation' else ' points'}; cost {cell.whole:.2f} whole, "
         f"{cell.selecting:.2f} selecting; time told/actual {ratio}"
-        f"  {'pass' if cell.good else 'miss'}"
+        f"  {'pass' if together(name, [cell]).good else 'miss'}"
     )
-    return cell.behind, cell.good
+
+
+def report(names: Sequence[str]) -> None:
+    """Print each cell over its seeds, and how many pass."""
+    cells = {name: list(found.values()) for name in names if (found := every(name))}
+    for name, seeds in cells.items():
+        one = together(name, seeds)
+        mean, low, high = one.behind
+        unit = "%" if CELLS[name].task == "generation" else " points"
+        good = sum(together(name, [seed]).good for seed in seeds)
+        print(
+            f"{name:13} {len(seeds)} seeds: best {one.best:.4f}, normal {one.normal:.4f}, regret "
+            f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]{unit}; cost {one.whole:.2f} whole, "
+            f"{one.selecting:.2f} selecting  {'pass' if one.good else 'miss'}, "
+            f"{good} of {len(seeds)} seeds"
+        )
+    passed = sum(together(name, seeds).good for name, seeds in cells.items())
+    each = [together(name, [seed]).good for name, seeds in cells.items() for seed in seeds]
+    print(f"{passed} of {len(cells)} cells pass, {sum(each)} of {len(each)} seeds of them")
 
 
 def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="*", help="cells whose names begin so")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     parser.add_argument("--part", choices=["sweep", "normal"], help="run this part alone")
     parser.add_argument("--again", action="store_true", help="repeat the fits, not the sweeps")
-    parser.add_argument("--draw", type=int, default=0, help="another draw: for development")
+    parser.add_argument("--print", action="store_true", help="what is kept, without any run")
     options = parser.parse_args()
-    stem = "regret_development" if options.draw else "regret"
-    path = Path(__file__).parent / "results" / f"{stem}.json"
     names = [n for n in CELLS if not options.only or any(n.startswith(o) for o in options.only)]
-
-    def keep(name: str, part: str, key: str, value: Any) -> None:
-        # Read anew: another process may have added other cells meanwhile.
-        with alone(stem):
-            results = json.loads(path.read_text())["results"] if path.exists() else {}
-            cell = results.setdefault(name, {})
-            (cell.setdefault(part, {}) if key else cell).update({key or part: value})
-            save(f"quality/{stem}", results)
-
-    def there(name: str) -> dict[str, Any]:
-        found = json.loads(path.read_text())["results"] if path.exists() else {}
-        cell: dict[str, Any] = found.get(name, {})
-        return cell
-
+    for seed in [] if options.print else options.seeds:
+        for name in names:
+            _run(name, seed, options.part, options.again)
     for name in names:
-        cell = CELLS[name]
-        done = there(name)
-        wanted = [c for c in configurations(cell.task) if c.name not in done.get("sweep", {})]
-        if wanted and options.part != "normal":
-            sweep(cell, options.draw, wanted, lambda k, v, n=name: keep(n, "sweep", k, v))
-        if options.part != "sweep":
-            for part, settings in (("normal", ()), ("alone", ALONE)):
-                if options.again or part not in done:
-                    keep(name, part, "", fitted(cell, options.draw, settings))
-    lines = [_line(name, there(name)) for name in names]
-    found = [line for line in lines if line]
-    if found:
-        passed = sum(good for _, good in found)
-        mean = statistics.mean(behind for behind, _ in found)
-        print(f"{passed} of {len(found)} cells pass; mean regret {mean:+.2f}")
+        for seed in sorted({*options.seeds, *every(name)}):
+            _line(name, seed)
+    report(names)
+
+
+def _run(name: str, seed: int, only: str | None, again: bool) -> None:
+    """Run what is missing of a cell of one seed; each part is kept as it is done."""
+
+    def keep(part: str, key: str, value: Any) -> None:
+        # Read anew: another process may have added another part meanwhile.
+        with alone(f"regret-{name}-{seed}"):
+            found = {"cell": name, "seed": seed, **kept(name, seed)}
+            (found.setdefault(part, {}) if key else found).update({key or part: value})
+            write(place(name, seed), found, seed)
+
+    cell, done = CELLS[name], kept(name, seed)
+    wanted = [c for c in configurations(cell.task) if c.name not in done.get("sweep", {})]
+    if wanted and only != "normal":
+        sweep(cell, seed, wanted, lambda key, value: keep("sweep", key, value))
+    if only != "sweep":
+        for part, settings in (("normal", ()), ("alone", ALONE)):
+            if again or part not in done:
+                keep(part, "", fitted(cell, seed, settings))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.common import command, read_csv, shared
-from fewtune.environment import describe
+from benchmarks.common import command, read_csv, shared, write
 from fewtune.plan.held import USUAL
 
 Rows = list[dict[str, Any]]
@@ -235,15 +234,6 @@ def report(results: dict[str, Any]) -> None:
         )
 
 
-def keep(path: Path, results: dict[str, Any]) -> None:
-    """Write one fit with the environment it was measured in."""
-    about = describe(seed=results["seed"])
-    about.pop("command")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"environment": about, "results": results}, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
 def kept(device: str = "cpu") -> dict[str, Any]:
     """Return every fit that was kept, by cell with seed and by contender."""
     found: dict[str, Any] = {}
@@ -274,7 +264,7 @@ def main() -> None:
                     continue
                 found = fitted(model, *draw(seed), CONTENDERS[name], seed)
                 about = {"cell": cell, "seed": seed, "contender": name}
-                keep(path, {**about, **found})
+                write(path, {**about, **found}, seed)
                 print(part, f"{found['seconds']:.0f} s", flush=True)
     report(kept(options.device))
 
