@@ -35,6 +35,12 @@ LEAST_AVERAGED = 40
 """Updates of a refit below which its last weights are kept: a mean over the last seven tenths was
 worse with 28 and better with 45 (benchmarks/LOG.md)."""
 
+LEAST_HELD = 30
+"""Updates of the refit of a held language model, at least, or half of a shorter plan. A dozen
+validation rows of short answers can be best after one or two evaluations, at a rate that has hardly
+begun to fall; whole schedules of 12, 18, 25, 35 and 50 updates on a hundred such rows came to 1.79,
+1.73, 1.69, 1.65 and 1.61 nats/byte, on fifty to 1.91, 1.89, 1.88, 1.92 and 1.95
+(benchmarks/LOG.md)."""
 
 TURNED_LITTLE = 0.05
 """Rise of the loss after its best, as a share of it, of a held trial that hardly turned worse. Of
@@ -130,8 +136,7 @@ def again(
     names = names_of(task, head)
     plain = [*(material.known[i] for i in some), *more]
     rows = chosen.method.joined(plain, names)
-    little = _hardly_turned(material, chosen)
-    whole = _schedule(material, chosen, len(plain), len(more), little)
+    whole, length = _schedule(material, chosen, len(plain), len(more))
     weaker = slack(chosen, material.plan)
     candidate = replace(
         chosen.candidate,
@@ -145,7 +150,7 @@ def again(
         "stage",
         name=candidate.name,
         sentence=f"training {chosen.name} again on {'all ' if known is None else ''}"
-        + _told(whole, len(plain), len(rows) - len(plain), little)
+        + _told(whole, len(plain), len(rows) - len(plain), length)
         + less * (weaker > 1),
         updates=whole.updates,
     )
@@ -161,27 +166,36 @@ def again(
     return method, model
 
 
-def _schedule(
-    material: Material, chosen: Trial, rows: int, more: int, little: bool
-) -> TrainingPlan:
+AS_MUCH = "as much as it had learnt where it was best"
+OF_EACH = (
+    "as much of each row as it had learnt where it was best, since it hardly turned worse after"
+)
+AT_LEAST = "the least in which weights that are held settle, since it was best so early"
+
+
+def _schedule(material: Material, chosen: Trial, rows: int, more: int) -> tuple[TrainingPlan, str]:
     """Return the schedule on ``rows`` rows, of which ``more`` are variations of others.
 
-    ``little``: whether the trial hardly turned worse.
+    With it comes why it is as long as it is.
     """
-    training = chosen.candidate.training
+    training, length = chosen.candidate.training, AS_MUCH
     # As many epochs as before are more updates now. A trial of the cross-fit left out a fold.
     grown = rows / max(1, _trained_rows(material, chosen) + more)
-    if chosen.turned and not little:
+    if _hardly_turned(material, chosen):
+        length = OF_EACH
+    elif chosen.turned:
         # It turned worse before its end: more rows are no reason to go further from the base.
         grown = min(grown, 1.0)
     # Compared rows are many pairs however few they are: their updates do not count epochs.
     grown = 1.0 if chosen.method.compares else grown
     updates = max(1, round(settled(training, len(material.train), chosen.updates) * grown))
+    if _held(material, chosen) and updates < (least := min(LEAST_HELD, training.updates // 2)):
+        updates, length = least, AT_LEAST
     whole = _whole(training, updates)
     if not chosen.turned or updates < LEAST_AVERAGED:
         # It is learning to its end: a mean over what it was before would be a step back.
         whole.averaged = 0.0
-    return whole
+    return whole, length
 
 
 def _hardly_turned(material: Material, chosen: Trial) -> bool:
@@ -192,26 +206,25 @@ def _hardly_turned(material: Material, chosen: Trial) -> bool:
     much in common the validation rows cannot see what is learnt by heart (benchmarks/LOG.md).
     """
     losses = [evaluation.loss for evaluation in chosen.evaluations]
-    held = held_by(chosen.candidate.regularizers)
-    if material.task.name != "generation" or not (losses and held and chosen.turned):
+    if not (losses and chosen.turned and _held(material, chosen)):
         return False
     best = min(losses)
     return losses[-1] - best <= TURNED_LITTLE * best
 
 
-def _told(training: TrainingPlan, rows: int, names: int, little: bool) -> str:
-    """Return on what and for how long is trained, in words."""
+def _held(material: Material, chosen: Trial) -> bool:
+    """Return whether the trial is of a language model that is held to its base."""
+    return material.task.name == "generation" and bool(held_by(chosen.candidate.regularizers))
+
+
+def _told(training: TrainingPlan, rows: int, names: int, length: str) -> str:
+    """Return on what and for how long is trained, in words, with why it is so long."""
     beside = f" and the names of {names} classes" if names else ""
     last = round(training.averaged * training.updates)
     mean = f"; the mean of its last {last} weights is kept" if last > 1 else ""
-    much = (
-        "as much of each row as it had learnt where it was best, since it hardly turned worse after"
-        if little
-        else "as much as it had learnt where it was best"
-    )
     return (
         f"{rows} known rows{beside}: {training.updates} updates "
-        f"({counts(training, rows + names).epochs:.1f} epochs), {much}{mean}"
+        f"({counts(training, rows + names).epochs:.1f} epochs), {length}{mean}"
     )
 
 

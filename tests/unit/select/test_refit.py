@@ -8,7 +8,7 @@ import pytest
 
 from fewtune.plan.plan import Part, TrainingPlan
 from fewtune.select.candidates import Candidate
-from fewtune.select.refit import _hardly_turned, settled
+from fewtune.select.refit import AT_LEAST, _hardly_turned, _schedule, settled
 from fewtune.train.monitors.base import GO, Advice, Evaluation, Monitor
 
 HELD = (Part(name="kl_to_base"),)
@@ -113,6 +113,38 @@ def test_what_hardly_turned_worse(losses, stop, regularizers, task, expected):
         evaluations=[Evaluation(i, loss, 0.1, loss, -1) for i, loss in enumerate(losses)],
     )
     assert _hardly_turned(SimpleNamespace(task=SimpleNamespace(name=task)), trial) == expected
+
+
+@pytest.mark.parametrize(
+    ("planned", "stop", "regularizers", "task", "expected"),
+    [
+        # A tenth of a schedule is an eighth to a fifth of a whole one: too short to settle.
+        (100, 10, HELD, "generation", 30),
+        (100, 10, (), "generation", None),
+        (100, 10, HELD, "text_classification", None),
+        # Half of a short plan is the least of it.
+        (20, 2, HELD, "generation", 10),
+        # Long enough by itself.
+        (100, 50, HELD, "generation", None),
+    ],
+)
+def test_a_held_one_that_was_best_early_is_trained_long_enough_to_settle(
+    planned, stop, regularizers, task, expected
+):
+    training = TrainingPlan(updates=planned)
+    trial = SimpleNamespace(
+        candidate=Candidate("full", Part(name="full"), training, regularizers),
+        updates=stop,
+        turned=True,
+        crossfitted=False,
+        method=SimpleNamespace(compares=False),
+        # Far worse at its end, so that its length stays that of its rate.
+        evaluations=[Evaluation(i, loss, 0.1, loss, -1) for i, loss in enumerate((3.0, 1.0, 2.0))],
+    )
+    material = SimpleNamespace(task=SimpleNamespace(name=task), train=range(40))
+    whole, why = _schedule(material, trial, 50, 0)
+    assert whole.updates == (expected or settled(training, 40, stop))
+    assert (why == AT_LEAST) == bool(expected)
 
 
 def test_one_that_was_best_at_its_end_has_as_many_epochs_of_more_rows(fit_prompts):
