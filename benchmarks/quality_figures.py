@@ -102,8 +102,8 @@ def count(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-OF_BEFORE = ", on a GPU, refits held and as long as the rules of before had them"
-"""No GPU has been there since these rules changed (``quality/PROTOCOL.md``)."""
+OF_BEFORE = ", on a GPU, some refits held and as long as the rules of before had them"
+"""What has been run there since these rules changed, ``quality/PROTOCOL.md`` says."""
 
 
 def _target_and_forgetting(device: str) -> Figures:
