@@ -47,16 +47,17 @@ def tolerance(rows: int) -> float:
     return SURELY if rows >= ENOUGH else 1.0
 
 
-def stays(measure: RowMeasure, own: Outcomes, rival: Outcomes) -> bool:
+def stays(measure: RowMeasure, own: Outcomes, rival: Outcomes, *, few: bool = False) -> bool:
     """Return whether an encoder stays whose head was fitted after it, before what seems better.
 
     Its last weights are kept, so no snapshot flatters it. On rows of their own it was better than
     the base's head in nine draws of nine, and than half of its dial in six of eight, while
     validation rows named one of these in most fits (benchmarks/LOG.md): a rival has to be surely
     better, by ``SURELY`` in the headline, or in the loss at its best temperature and not behind in
-    the headline. Below ``ENOUGH`` rows, where heads did as well, what seems better is taken.
+    the headline. Below ``ENOUGH`` rows what seems better is taken: heads of ten rows a class did as
+    well. With ``few`` it stays all the same, for heads of four rows a class did not.
     """
-    if len(own) < ENOUGH:
+    if len(own) < ENOUGH and not few:
         return False
     sign = 1 if measure.direction == "higher" else -1
     gap, error = behind(measure, rival, own)

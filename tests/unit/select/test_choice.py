@@ -22,12 +22,15 @@ from fewtune.select.trials import Trial
 from fewtune.select.verdict import decide
 
 
-def material(headline, validation=(), **settings):
-    task = SimpleNamespace(headline=headline) if isinstance(headline, str) else headline
+def material(headline, validation=(), train=range(100), **settings):
+    if isinstance(headline, str):
+        task = SimpleNamespace(headline=headline, labels=("a", "b", "c", "d"))
+    else:
+        task = headline
     heard = []
     journal = SimpleNamespace(write=lambda kind, *a, **values: heard.append((kind, values)))
     made = Material(
-        plan=Plan(model="none").changed(settings), task=task, data=None, train=(),
+        plan=Plan(model="none").changed(settings), task=task, data=None, train=train,
         validation=validation, test=(), places=(), journal=journal, folder=None,
         accelerator=SimpleNamespace(num_processes=1),
     )  # fmt: skip
@@ -195,6 +198,20 @@ def test_a_head_must_surely_lead_what_has_its_head_fitted_after_training():
     assert chosen.name == "contrastive"
     assert reason == "none is surely better in accuracy or loss on the 40 validation rows"
     assert tried(35)[0].name == "head"
+
+
+def test_of_few_rows_a_class_a_head_must_surely_lead_however_few_rows_judge():
+    """4 and 3 of 7 right: one row, which is one standard error. All 7 are more than two."""
+
+    def tried(right_ones, each):
+        made = material("accuracy", validation=range(7), train=range(each * 4))
+        solved, after = trial("head", right(right_ones, 7)), trial("contrastive", right(3, 7))
+        solved.head = object()
+        return choose(made, [solved, after])[0].name
+
+    assert tried(4, each=7) == "contrastive"
+    assert tried(7, each=7) == "head"
+    assert tried(4, each=8) == "head"
 
 
 # The verdict
