@@ -122,13 +122,15 @@ def test_what_hardly_turned_worse(losses, stop, regularizers, task, expected):
         (100, 10, HELD, "generation", 30),
         (100, 10, (), "generation", None),
         (100, 10, HELD, "text_classification", None),
-        # Half of a short plan is the least of it.
-        (20, 2, HELD, "generation", 10),
+        (100, 10, (), "image_classification", 60),
+        (100, 10, HELD, "image_classification", 60),
+        # Six tenths of a short plan are the least of it.
+        (20, 2, HELD, "generation", 12),
         # Long enough by itself.
         (100, 50, HELD, "generation", None),
     ],
 )
-def test_a_held_one_that_was_best_early_is_trained_long_enough_to_settle(
+def test_one_that_was_best_early_is_trained_long_enough_to_settle(
     planned, stop, regularizers, task, expected
 ):
     training = TrainingPlan(updates=planned)
