@@ -128,11 +128,14 @@ def _link_equal(links: list[set[int]], keys: Sequence[str]) -> None:
 def link_rows(dataset: Dataset) -> Units:
     """Return which rows belong together."""
     links: list[set[int]] = [set() for _ in dataset]
+    anchors = [e.group or e.fingerprint for e in dataset]
     texts = compared_texts(dataset)
     for one, two, _ in near_duplicate_pairs(texts):
         links[two].add(one)
     if dataset.shape == "labelled_image":
         inputs = _image_keys(dataset)
+        # Not by its path: the same folder elsewhere is the same data.
+        anchors = [e.group or key or e.fingerprint for e, key in zip(dataset, inputs, strict=True)]
         _link_equal(links, inputs)
         for one, two, *_ in near_images([e.input for e in dataset]):
             links[two].add(one)
@@ -151,7 +154,7 @@ def link_rows(dataset: Dataset) -> Units:
     return Units(
         tuple(tuple(sorted(found)) for found in links),
         tuple(labels),
-        tuple(e.group or e.fingerprint for e in dataset),
+        tuple(anchors),
         sum(size > 1 for size in sizes.values()),
         len({e.group for e in dataset if e.group}),
     )

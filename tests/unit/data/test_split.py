@@ -259,6 +259,20 @@ def test_chats_are_compared_without_their_system_prompt() -> None:
     assert split(Dataset(tuple(rows), "chat", "a.jsonl")).certificate.clusters == 1
 
 
+def test_a_folder_of_images_is_split_alike_wherever_it_lies(tmp_path: Path) -> None:
+    found = []
+    for place in (tmp_path / "here", tmp_path / "elsewhere" / "deeper"):
+        place.mkdir(parents=True)
+        rows = []
+        for n in range(40):
+            path = place / f"{n}.bin"
+            path.write_bytes(f"image {n}".encode())
+            rows.append(Example(str(path), f"c{n % 2}", f"{place}/{n}"))
+        found.append(split(Dataset(tuple(rows), "labelled_image", str(place))))
+    assert found[0].validation == found[1].validation
+    assert found[0].test == found[1].test
+
+
 def test_equal_images_stay_together(tmp_path: Path) -> None:
     rows = []
     for n in range(20):
