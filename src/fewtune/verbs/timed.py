@@ -23,7 +23,9 @@ def material_of(prepared: Prepared, folder: Path, journal: Journal, accelerator:
     """Return the material of a prepared fit, its rows encoded; no model is loaded."""
     seed_everything(prepared.plan.seed)
     task = task_of(prepared)
-    journal.write("stage", name="encode", sentence="turning rows into tokens")
+    images = prepared.data.shape == "labelled_image"
+    reading = "reading the images" if images else "turning rows into tokens"
+    journal.write("stage", name="encode", sentence=reading)
     chosen = [prepared.data[i] for i in (*prepared.split.train, *prepared.split.validation)]
     judged = prepared.test or [prepared.data[i] for i in prepared.split.test]
     known = task.encode(chosen)
