@@ -178,7 +178,7 @@ def _drift() -> Figures:
 
 def _regret() -> Figures:
     """Return how far ``normal`` is behind the best of thirty configurations, over whole cells."""
-    from benchmarks.quality.regret import CELLS, every, together
+    from benchmarks.quality.regret import CELLS, every, together, unit
 
     found = {name: list(seeds.values()) for name in CELLS if (seeds := every(name))}
     if not found:
@@ -187,10 +187,9 @@ def _regret() -> Figures:
     for name, seeds in found.items():
         one = together(name, seeds)
         mean, low, high = one.behind
-        unit = "%" if CELLS[name].task == "generation" else " points"
         told.append(
             f"{name} {one.normal:.3f} for {one.best:.3f} ({mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-            f"{unit}, {one.whole:.1f} x the cost)"
+            f"{unit(name)}, {one.whole:.1f} x the cost)"
         )
     near = sum(together(name, seeds).near for name, seeds in found.items())
     counts = [len(seeds) for seeds in found.values()]

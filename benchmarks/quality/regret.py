@@ -4,8 +4,7 @@
         [--again] [--print]
 
 A cell of one seed is kept in a file of its own, so that processes may share the work; what is kept
-already is not run again. Sweeps run on the device that FEWTUNE_DEVICE names, a processor where it
-names none; fits of `normal` are measured where they are started.
+already is not run again. FEWTUNE_DEVICE names the device, the best that is here where it does not.
 """
 
 from __future__ import annotations
@@ -114,21 +113,23 @@ class Together:
         return self.near and max(self.whole, self.selecting) <= MOST_COST
 
 
-def _near(name: str, behind: float) -> bool:
-    # Six of 300 images are two points, whatever a difference of floats says.
-    return behind <= (MOST_SHARE if CELLS[name].task == "generation" else MOST_POINTS) + 1e-9
+def unit(name: str) -> str:
+    """Return what a cell's regret is told in."""
+    return "%" if CELLS[name].task == "generation" else " points"
 
 
 def together(name: str, seeds: Sequence[Judged]) -> Together:
     """Return a cell over its seeds; costs are means of ratios."""
     behind = mean_interval([one.behind for one in seeds])
+    most = MOST_SHARE if CELLS[name].task == "generation" else MOST_POINTS
     return Together(
         best=statistics.mean(one.values[one.best] for one in seeds),
         normal=statistics.mean(one.normal for one in seeds),
         behind=behind,
         whole=statistics.mean(one.whole for one in seeds),
         selecting=statistics.mean(one.selecting for one in seeds),
-        near=_near(name, behind[0]),
+        # Six of 300 images are two points, whatever a difference of floats says.
+        near=behind[0] <= most + 1e-9,
     )
 
 
@@ -147,7 +148,8 @@ def kept(name: str, seed: int) -> dict[str, Any]:
 
 def every(name: str) -> dict[int, Judged]:
     """Return each seed of a cell of which nothing is missing."""
-    seeds = sorted(int(path.stem.rpartition("_")[2]) for path in RESULTS.glob(f"regret/{name}_*"))
+    paths = place(name, 0).parent.glob(f"{name}_*.json")
+    seeds = sorted(int(path.stem.rpartition("_")[2]) for path in paths)
     found = {seed: judged(name, kept(name, seed)) for seed in seeds}
     return {seed: one for seed, one in found.items() if one}
 
@@ -156,9 +158,8 @@ def _line(name: str, seed: int) -> None:
     """Print a cell of one seed."""
     found = kept(name, seed)
     cell = judged(name, found)
-    task = CELLS[name].task
     if cell is None:
-        missing = len(configurations(task)) - len(found.get("sweep", {}))
+        missing = len(configurations(CELLS[name].task)) - len(found.get("sweep", {}))
         fits = sorted({"normal", "alone"} & set(found))
         print(f"{name:13} {seed} {missing} configurations missing, fits: {fits}")
         return
@@ -170,7 +171,7 @@ def _line(name: str, seed: int) -> None:
         f"{statistics.median(cell.values.values()):.4f}, normal {normal['value']:.4f} "
         f"({normal['chosen']['method']} {normal['chosen']['learning_rate']}, α "
         f"{normal['chosen']['alpha']}): regret {cell.behind:+.2f}"
-        f"{'%' if task == 'generation' else ' points'}; cost {cell.whole:.2f} whole, "
+        f"{unit(name)}; cost {cell.whole:.2f} whole, "
         f"{cell.selecting:.2f} selecting; time told/actual {ratio}"
         f"  {'pass' if together(name, [cell]).good else 'miss'}"
     )
@@ -182,11 +183,10 @@ def report(names: Sequence[str]) -> None:
     for name, seeds in cells.items():
         one = together(name, seeds)
         mean, low, high = one.behind
-        unit = "%" if CELLS[name].task == "generation" else " points"
         good = sum(together(name, [seed]).good for seed in seeds)
         print(
             f"{name:13} {len(seeds)} seeds: best {one.best:.4f}, normal {one.normal:.4f}, regret "
-            f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]{unit}; cost {one.whole:.2f} whole, "
+            f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]{unit(name)}; cost {one.whole:.2f} whole, "
             f"{one.selecting:.2f} selecting  {'pass' if one.good else 'miss'}, "
             f"{good} of {len(seeds)} seeds"
         )

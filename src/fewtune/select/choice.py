@@ -21,7 +21,7 @@ UNFLATTERED = 0.0
 standard error would mostly leave the head, of which it is the successor at the same size and cost
 of an answer."""
 
-FEW_PER_CLASS = 8
+FEW_EACH = 8
 """Training rows a class below which a compared encoder stays before a head unless this is surely
 better, however few rows judge. At four a class the 5 to 9 validation rows named the head in every
 second fit, and on draws of their own the encoder was 1.5 to 8.5 points better in four of four (12
@@ -97,7 +97,7 @@ def _kept(material: Material, head: Trial, dearest: Sequence[Trial]) -> Trial | 
     """Return the trial whose head was fitted after training, if it stays before a base's head."""
     for trial in dearest:
         if trial.method.solves_after:
-            few = len(material.train) < FEW_PER_CLASS * len(material.task.labels)
+            few = len(material.train) < FEW_EACH * len(material.task.labels)
             stay = stays(material.headline, trial.validation, head.validation, few=few)
             return trial if first_says(material.accelerator, stay) else None
     return None
