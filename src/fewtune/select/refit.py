@@ -94,8 +94,7 @@ def finish(material: Material, chosen: Trial) -> Outcomes:
     A head is fitted again with the settings that were chosen. A trained candidate learns from all
     rows as much as its trial had where it was best (see ``settled``), for as many epochs where that
     was at its end, no shorter than it takes to settle (see ``_least``), and is dialled as its trial
-    was; where ``select.refit`` is off it stays as
-    validation found it.
+    was; where ``select.refit`` is off it stays as validation found it.
     """
     if chosen.head is not None:
         chosen.head = _whole_head(material, chosen)
