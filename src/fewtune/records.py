@@ -62,6 +62,9 @@ class Example:
         ISO date or time for a split by time; empty where unknown.
     parent
         ``source`` of the row from which an augmentation made this one; empty for original rows.
+    digest
+        SHA-256 of the bytes of the image that ``input`` names, in hex; empty where the input is no
+        image.
     """
 
     input: str
@@ -72,12 +75,18 @@ class Example:
     messages: tuple[Message, ...] = ()
     time: str = ""
     parent: str = ""
+    digest: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What two rows share that are given the same: an image's digest, any other input."""
+        return self.digest or self.input
 
     @property
     def fingerprint(self) -> str:
         """The first 16 hex digits of the SHA-256 of the content, not of the place it stands."""
         turns = [[m.role, m.content] for m in self.messages]
-        content = json.dumps([self.input, self.target, turns], ensure_ascii=False)
+        content = json.dumps([self.identity, self.target, turns], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def text(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -78,3 +79,15 @@ def test_controls_and_methods_for_text_are_refused(folder, model, tmp_path):
     for change in ({"controls": ["tfidf"]}, {"method.name": "prefix"}):
         with pytest.raises(PlanError, match="image_classification"):
             fewtune.fit(folder, model, settings=change, output=tmp_path / "none")
+
+
+def test_images_that_were_trained_on_are_known_again_in_another_folder(run, folder, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    found = fewtune.measure(run.path, moved)
+    known = len(run.known_rows)
+    assert 20 < known < 36
+    assert found.notes[0].startswith(f"{known} of 36 rows were trained on")
+    Image.new("RGB", (40, 36), (9, 9, 9)).save(moved / "dark" / "0.png")
+    Image.new("RGB", (40, 36), (9, 9, 9)).save(moved / "dark" / "1.png")
+    again = fewtune.measure(run.path, moved)
+    assert int(again.notes[0].split()[0]) < known

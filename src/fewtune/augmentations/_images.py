@@ -50,7 +50,9 @@ class ImageChange(Augmentation):
                 yield Rejected(NOTHING if len(seen) == 1 else NO_MORE)
                 continue
             seen.add(new.tobytes())
-            yield replace(example, input=str(self._write(new, example, number, work)))
+            written = self._write(new, example, number, work)
+            digest = hashlib.sha256(written.read_bytes()).hexdigest()
+            yield replace(example, input=str(written), digest=digest)
 
     def _write(self, image: Any, example: Example, number: int, work: Work) -> Path:
         folder = work.folder or Path()

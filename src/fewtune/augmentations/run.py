@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -195,7 +194,7 @@ def _make(part: Augmentation, work: Work) -> tuple[list[Candidate], Counter[str]
     made: list[Candidate] = []
     rejected: Counter[str] = Counter()
     for row in parents:
-        draw = random.Random(f"{work.seed} {part.name} {_identity(row, work.shape)}")
+        draw = random.Random(f"{work.seed} {part.name} {row.fingerprint}")
         for number, new in enumerate(part.variants(row, draw, work), start=1):
             if number > min(work.per_row, part.most):
                 break
@@ -204,16 +203,6 @@ def _make(part: Augmentation, work: Work) -> tuple[list[Candidate], Counter[str]
             else:
                 made.append(Candidate(new, row, part))
     return made, rejected
-
-
-def _identity(row: Example, shape: Shape) -> str:
-    """Return what a row's draws hang on: its content, wherever the file stands."""
-    if shape == "labelled_image":
-        try:
-            return hashlib.sha256(Path(row.input).read_bytes()).hexdigest()
-        except OSError:
-            return row.fingerprint  # the augmentation's own reading says what is wrong
-    return row.fingerprint
 
 
 def _content(shape: Shape) -> Any:

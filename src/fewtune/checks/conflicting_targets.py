@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 from fewtune.checks._rows import count, question, quote, share, sources, squeeze
 from fewtune.checks.base import Check, Context
-from fewtune.checks.exact_duplicates import image_digests
 from fewtune.data.similarity import normalise
 from fewtune.records import Finding
 
@@ -30,10 +29,10 @@ class ConflictingTargets(Check):
         """Return one finding that names the rows, input by input."""
         data = context.data
         by_input: dict[str, list[int]] = defaultdict(list)
-        images = image_digests(data) if data.shape == "labelled_image" else None
+        images = data.shape == "labelled_image"
         for index, example in enumerate(data.examples):
             if example.input.strip() and example.target is not None:
-                by_input[_key(example.input, images)].append(index)
+                by_input[example.identity if images else _key(example.input)].append(index)
         torn = [
             rows
             for rows in by_input.values()
@@ -46,7 +45,7 @@ class ConflictingTargets(Check):
         example = data.examples[torn[0][0]]
         targets = list(dict.fromkeys(data.examples[i].target or "" for i in torn[0]))
         shown = " and ".join(quote(t, 40) for t in targets[:2])
-        asked = quote(question(example)) if images is None else example.source
+        asked = quote(question(example)) if not images else example.source
         if designed:
             evidence = (
                 f"{share(len(torn), len(by_input))} of the inputs have several targets, "
@@ -69,10 +68,8 @@ class ConflictingTargets(Check):
         )
 
 
-def _key(asked: str, images: dict[str, str] | None) -> str:
+def _key(asked: str) -> str:
     """Return what two rows share when they have one input."""
-    if images is not None:
-        return images.get(asked, asked)
     return normalise(asked) or asked.strip()
 
 

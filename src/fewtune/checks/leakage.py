@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from fewtune.checks._rows import count, question, quote, share, sources
 from fewtune.checks.base import Check, Context
-from fewtune.checks.exact_duplicates import image_digests
 from fewtune.data.near_images import near_images
 from fewtune.data.similarity import near_matches, normalise
 from fewtune.records import Dataset, Finding
@@ -77,8 +76,7 @@ def _copies(data: Dataset, test: Dataset) -> dict[int, list[int]]:
     """Return the training rows that equal each test row, which has at least one."""
     keys: list[list[str]] = []
     if data.shape == "labelled_image":
-        digests = image_digests(Dataset(data.examples + test.examples, data.shape, data.name))
-        keys = [[digests.get(e.input, e.input) for e in part.examples] for part in (data, test)]
+        keys = [[e.identity for e in part.examples] for part in (data, test)]
     else:
         keys = [
             [normalise(question(e)) or question(e).strip() for e in part.examples]

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from fewtune.checks._rows import count, question, quote, share, sources, written
 from fewtune.checks.base import Check, Context
-from fewtune.checks.exact_duplicates import image_digests
 from fewtune.data.near_images import MOST_REFRAMED, NearPair, near_images
 from fewtune.data.similarity import near_duplicate_clusters
 from fewtune.data.variations import may_judge
@@ -54,16 +53,13 @@ class NearDuplicates(Check):
 
 def _images(data: Dataset) -> Iterable[Finding]:
     """Return one finding with pairs of images that are one picture in two files."""
-    paths = [example.input for example in data.examples]
-    digests = image_digests(data)
     judges = may_judge(data)  # that a variation is near to its row is no news
     pairs = [
         pair
-        for pair in near_images(paths)
+        for pair in near_images([example.input for example in data])
         if judges[pair.first]
         and judges[pair.second]
-        and digests.get(paths[pair.first], paths[pair.first])
-        != digests.get(paths[pair.second], paths[pair.second])
+        and data[pair.first].identity != data[pair.second].identity
     ]
     if not pairs:
         return

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from fewtune.data.near_images import near_images
 from fewtune.data.similarity import near_duplicate_pairs
@@ -36,18 +34,6 @@ def _said_before(example: Example) -> str:
     answers = [at for at, turn in enumerate(turns) if turn.role == "assistant"]
     before = turns[: answers[-1]] if answers else turns
     return "\n".join(turn.content for turn in before if turn.role != "system")
-
-
-def _image_keys(dataset: Dataset) -> list[str]:
-    """Return a key for each image, equal for files of equal bytes; empty for one that is gone."""
-    keys = []
-    for example in dataset:
-        try:
-            with Path(example.input).open("rb") as file:
-                keys.append(hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError:
-            keys.append("")
-    return keys
 
 
 @dataclass(frozen=True)
@@ -129,18 +115,14 @@ def link_rows(dataset: Dataset) -> Units:
     """Return which rows belong together."""
     links: list[set[int]] = [set() for _ in dataset]
     anchors = [e.group or e.fingerprint for e in dataset]
+    inputs = [e.identity.strip() for e in dataset]
     texts = compared_texts(dataset)
     for one, two, _ in near_duplicate_pairs(texts):
         links[two].add(one)
     if dataset.shape == "labelled_image":
-        inputs = _image_keys(dataset)
-        # Not by its path: the same folder elsewhere is the same data.
-        anchors = [e.group or key or e.fingerprint for e, key in zip(dataset, inputs, strict=True)]
         _link_equal(links, inputs)
         for one, two, *_ in near_images([e.input for e in dataset]):
             links[two].add(one)
-    else:
-        inputs = [e.input.strip() for e in dataset]
     near = [tuple(found) for found in links]
     _link_equal(links, inputs)
     _link_equal(links, [e.group for e in dataset])

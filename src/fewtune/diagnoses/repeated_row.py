@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable
 
 from fewtune.checks._rows import question, quote, share
-from fewtune.checks.exact_duplicates import content, image_digests
+from fewtune.checks.exact_duplicates import content
 from fewtune.data.similarity import normalise
 from fewtune.diagnoses.base import Case, Diagnoser
 from fewtune.records import Dataset, Diagnosis, Example
@@ -26,10 +26,9 @@ class RepeatedRow(Diagnoser):
     def examine(self, case: Case) -> Iterable[Diagnosis]:
         """Return the row that stands most often, with every place where it stands."""
         data = case.context.data
-        images = image_digests(data) if data.shape == "labelled_image" else {}
         places: dict[Hashable, list[int]] = defaultdict(list)
         for index, example in enumerate(data):
-            places[_key(example, data, images)].append(index)
+            places[_key(example, data)].append(index)
         rows = max(places.values(), key=len)
         if len(rows) < max(MANY, LARGE * len(data)):
             return
@@ -42,8 +41,8 @@ class RepeatedRow(Diagnoser):
         )
 
 
-def _key(example: Example, data: Dataset, images: dict[str, str]) -> Hashable:
-    if images or data.shape == "labelled_image":
-        return content(example, images)
+def _key(example: Example, data: Dataset) -> Hashable:
+    if data.shape == "labelled_image":
+        return content(example)
     words = normalise(example.text())
-    return (words, example.target) if words and data.labels else words or content(example, images)
+    return (words, example.target) if words and data.labels else words or content(example)

@@ -54,7 +54,8 @@ def decide(
         What may be done instead of bringing more test rows.
     """
     findings = list(faults)
-    findings += [_compared(headline, control, d, otherwise) for control, d in paired.items()]
+    best = _best(headline, paired)
+    findings += [_compared(headline, c, d, otherwise, c == best) for c, d in paired.items()]
     if not paired:
         nothing = "nothing to compare with: no control was run"
         findings.append(Guard(True, nothing, "Run with controls"))
@@ -68,7 +69,16 @@ def decide(
     return Verdict("hold" if holding else "ship", tuple(reasons), tuple(cures))
 
 
-def _compared(headline: Score, control: str, difference: Score, otherwise: str) -> Guard:
+def _best(headline: Score, paired: Mapping[str, Score]) -> str:
+    """Return the control that the model gained least on: of several, the one to use instead."""
+    sign = 1 if headline.direction == "higher" else -1
+    untuned = [control for control in paired if control not in TUNED]
+    return min(untuned, key=lambda control: sign * paired[control].value, default="")
+
+
+def _compared(
+    headline: Score, control: str, difference: Score, otherwise: str, best: bool
+) -> Guard:
     """Return what the difference from one control says, and whether it holds the model back."""
     sign = 1 if headline.direction == "higher" else -1
     gained = sign * difference.value
@@ -97,13 +107,12 @@ def _compared(headline: Score, control: str, difference: Score, otherwise: str) 
     if gained > 0:
         enough = _enough(difference, gained, otherwise)
         return Guard(True, f"not surely better than {name}: {amount}", enough)
-    return Guard(
-        True,
-        f"not better than {name}: {amount}",
+    instead = (
         f"Use {name} itself, or bring more training rows"
         if control != "base"
-        else "Do not tune on this data: the base does as well",
+        else "Do not tune on this data: the base does as well"
     )
+    return Guard(True, f"not better than {name}: {amount}", instead if best else "")
 
 
 def _amount(headline: Score, gained: float, low: float, high: float, n: int) -> str:

@@ -94,9 +94,10 @@ class ImageClassification(KeepsClasses):
         return bool(self.variation)
 
     def training_batch(self, rows: Sequence[Row], seed: str) -> Batch:
-        """Return the images varied as the settings say, each by seed and its own name alone."""
+        """Return the images varied as the settings say, each by seed and what it is alone."""
+        ground = self.pixels.ground
         images = [
-            vary(self._of(row), self.variation, f"{seed}/{row.example.source}", self.pixels.ground)
+            vary(self._of(row), self.variation, f"{seed}/{row.example.fingerprint}", ground)
             for row in rows
         ]
         return self._batch(rows, images)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +15,8 @@ from fewtune.records import Example
 
 def saved(path, pixels):
     Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(path)
-    return Example(str(path), "x", str(path.name))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Example(str(path), "x", str(path.name), digest=digest)
 
 
 def run(name, rows, folder, per_row=1, **options):

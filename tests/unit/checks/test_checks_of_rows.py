@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from check_data import chats, found, labelled, lines, prompts, texts
 from PIL import Image
 
+from fewtune.data.load import load
 from fewtune.records import Dataset, Example
 
 TEN = [(f"question number {word}", "a") for word in "one two three four five six".split()] + [
@@ -63,11 +66,11 @@ def test_exact_duplicates_leaves_case_and_other_labels_alone():
 
 def test_exact_duplicates_of_images_are_told_by_their_bytes(tmp_path):
     for name, colour in (("1", "red"), ("2", "blue"), ("3", "red")):
-        Image.new("RGB", (8, 8), colour).save(tmp_path / f"{name}.png")
-    rows = tuple(Example(str(tmp_path / f"{n}.png"), "a", f"{n}.png:1") for n in "123")
-    (finding,) = found("exact_duplicates", Dataset(rows, "labelled_image", "images"))
-    assert finding.rows == ("1.png:1", "3.png:1")
-    assert finding.drop == ("3.png:1",)
+        (tmp_path / "a").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "a" / f"{name}.png")
+    (finding,) = found("exact_duplicates", load(tmp_path))
+    assert [Path(row).name for row in finding.rows] == ["1.png", "3.png"]
+    assert [Path(row).name for row in finding.drop] == ["3.png"]
 
 
 def test_near_duplicates_finds_edits_and_leaves_copies_to_the_other_check():

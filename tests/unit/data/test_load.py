@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import lzma
 from pathlib import Path
@@ -265,6 +266,7 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert data[0].source == f"{tmp_path}/cat/1.png"
     assert any("notes.txt" in note for note in data.notes)
     assert any("empty" in note for note in data.notes)
+    assert data[0].digest == hashlib.sha256((tmp_path / "cat" / "1.png").read_bytes()).hexdigest()
     flat = load(tmp_path / "cat", need_target=False)
     assert [(e.input, e.target) for e in flat] == [(str(tmp_path / "cat" / "1.png"), None)]
 
@@ -277,6 +279,18 @@ def test_a_file_that_names_images(tmp_path: Path) -> None:
     data = load(put(tmp_path / "a.csv", "image,label\npictures/1.png,cat\n"))
     assert data.shape == "labelled_image"
     assert data[0].input == str(tmp_path / "pictures" / "1.png")
+
+
+def test_an_image_is_known_again_in_another_folder_and_not_once_it_changed(tmp_path: Path) -> None:
+    from PIL import Image
+
+    found = []
+    for place, colour in (("one", "red"), ("two", "red"), ("three", "blue")):
+        (tmp_path / place / "cat").mkdir(parents=True)
+        Image.new("RGB", (4, 4), colour).save(tmp_path / place / "cat" / "1.png")
+        (row,) = load(tmp_path / place)
+        found.append(row.fingerprint)
+    assert found[0] == found[1] != found[2]
 
 
 @pytest.mark.parametrize(

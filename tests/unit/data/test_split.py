@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from fewtune.data import certificate
 from fewtune.data.folds import folds
@@ -31,6 +32,12 @@ def text(number: int) -> str:
     """Return a sentence of five words that no other number shares more than one of by chance."""
     rng = random.Random(number)
     return " ".join(rng.sample(WORDS, 5))
+
+
+def noise(number: int) -> Image.Image:
+    """Return a small picture that is like no other number's."""
+    colours = random.Random(number).randbytes(12 * 12 * 3)
+    return Image.frombytes("RGB", (12, 12), colours)
 
 
 def labelled(count: int, labels: int = 2, **fields: object) -> Dataset:
@@ -262,24 +269,21 @@ def test_chats_are_compared_without_their_system_prompt() -> None:
 def test_a_folder_of_images_is_split_alike_wherever_it_lies(tmp_path: Path) -> None:
     found = []
     for place in (tmp_path / "here", tmp_path / "elsewhere" / "deeper"):
-        place.mkdir(parents=True)
-        rows = []
         for n in range(40):
-            path = place / f"{n}.bin"
-            path.write_bytes(f"image {n}".encode())
-            rows.append(Example(str(path), f"c{n % 2}", f"{place}/{n}"))
-        found.append(split(Dataset(tuple(rows), "labelled_image", str(place))))
+            path = place / f"c{n % 2}" / f"{n:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise(n).save(path)
+        found.append(split(load(place)))
     assert found[0].validation == found[1].validation
     assert found[0].test == found[1].test
 
 
 def test_equal_images_stay_together(tmp_path: Path) -> None:
-    rows = []
     for n in range(20):
-        path = tmp_path / f"{n}.png"
-        path.write_bytes(b"picture %d" % (n % 15))
-        rows.append(Example(str(path), f"c{n % 2}", f"images/{n}.png"))
-    found = split(Dataset(tuple(rows), "labelled_image", "images"))
+        path = tmp_path / f"c{n // 10}" / f"{n:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        noise(n % 15).save(path)
+    found = split(load(tmp_path))
     part = parts_of(found)
     assert all(part[n] == part[n + 15] for n in range(5))
 
@@ -358,7 +362,7 @@ def test_e2e_prompts_stay_together(shared: Path) -> None:
 def _pictures(folder: Path, start: int = 0) -> Dataset:
     """Return 20 pictures of random spots, each four times as bright as one likes."""
     import numpy as np
-    from PIL import Image, ImageEnhance
+    from PIL import ImageEnhance
 
     draw = np.random.default_rng(start)
     rows = []

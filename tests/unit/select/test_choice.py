@@ -252,6 +252,18 @@ def test_one_control_that_is_not_beaten_holds():
     )
 
 
+def test_of_two_controls_that_are_not_beaten_the_better_is_to_be_used_and_it_alone():
+    behind, further = score(-0.1, -0.2, 0), score(-0.3, -0.4, -0.2)
+    verdict = decide(HIGHER, {"tfidf": behind, "frozen": further})
+    assert [reason[:15] for reason in verdict.reasons] == ["not better than"] * 2
+    (cure,) = verdict.cures
+    assert cure.startswith("Use the frozen base with logistic regression itself")
+    # The mirror of a loss: where lower is better, the control that leads by more is the better one.
+    worse, worst = score(0.1, 0.05, 0.2, "lower"), score(0.3, 0.2, 0.4, "lower")
+    (cure,) = decide(LOWER, {"base": worst, "few_shot": worse}).cures
+    assert cure.startswith("Do not tune")
+
+
 def test_where_all_rows_could_judge_that_is_said_once_and_only_where_it_is_open():
     open_, closed = score(0.0, -0.3, 0.3), score(-0.3, -0.4, -0.2)
     words = "--set data.rotations=5 lets all 45 judge"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from fewtune.data.formats.chats import BadTurn, as_input, parse_turns
 from fewtune.data.formats.reading import Reading
 from fewtune.records import Example, Message
 
-__all__ = ["Broken", "examples_from"]
+__all__ = ["Broken", "examples_from", "file_digest"]
 
 
 class Broken(Exception):
@@ -129,9 +130,11 @@ class _Reader:
         path = value.get("path") if isinstance(value, dict) else value
         if not isinstance(path, str) or not path:
             raise Broken("the path of an image", name_kind(value))
+        found = find_image(self._clean(path, "image"), self._table.folder)
         return {
-            "input": find_image(self._clean(path, "image"), self._table.folder),
+            "input": found,
             "target": self._target(record, "label"),
+            "digest": file_digest(found),
         }
 
     def _chat(self, record: Record) -> dict[str, Any]:
@@ -245,6 +248,21 @@ def find_image(path: str, folder: str) -> str:
     if not found:
         raise Broken("an image that exists", f"the path {clip(path)}")
     return str(full)
+
+
+def file_digest(path: str) -> str:
+    """Return the SHA-256 of a file's bytes, in hex.
+
+    Raises
+    ------
+    Broken
+        If it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Broken("an image that can be read", f"{Path(path).name}: {error.strerror}") from error
 
 
 def examples_from(

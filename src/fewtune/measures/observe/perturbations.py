@@ -179,17 +179,20 @@ def _without_shortcut(task: Task) -> Any:
 
 
 class _Changed:
-    """A task's pixels, each image changed."""
+    """A task's pixels, the image of each of its rows changed."""
 
-    def __init__(self, pixels: Any, kind: str, seed: int) -> None:
+    def __init__(self, pixels: Any, rows: Sequence[Row], kind: str, seed: int) -> None:
         self._pixels = pixels
         self._change = IMAGE_KINDS[kind]
-        self._prefix = f"{seed}/{kind}"
+        # By what the files hold: the same images elsewhere are changed alike.
+        self._seeds = {
+            row.example.input: f"{seed}/{kind}/{row.example.fingerprint}" for row in rows
+        }
 
     def of(self, path: str, where: str) -> Bytes:
         """Return the image in ``path``, changed."""
-        seed = f"{self._prefix}/{where}"
-        return self._change(self._pixels.of(path, where), seed, self._pixels.ground)
+        pixels = self._pixels.of(path, where)
+        return self._change(pixels, self._seeds[path], self._pixels.ground)
 
     def normalized(self, images: Sequence[Bytes]) -> Any:
         """Return images as the model takes them."""
@@ -198,6 +201,6 @@ class _Changed:
 
 def _on_images(model: nn.Module, task: Any, rows: Sequence[Row], kind: str, seed: int) -> Outcomes:
     scratch = _without_shortcut(task)
-    scratch.pixels = _Changed(task.pixels, kind, seed)
+    scratch.pixels = _Changed(task.pixels, rows, kind, seed)
     found: Outcomes = scratch.outcomes(model, rows)
     return found
