@@ -93,12 +93,9 @@ def _finding(kind: str, pairs: dict[int, list[int]], data: Dataset, test: Datase
     leaked, rows = next(iter(pairs.items()))
     worthless = kind == "copied" and len(pairs) >= WORTHLESS * len(test)
     if kind == "copied":
-        known = {question(e).strip() for e in data.examples}
-        to_the_letter = sum(question(test.examples[j]).strip() in known for j in pairs)
         evidence = (
             f"{count(len(pairs), 'test input is a copy', 'test inputs are copies')} of a training "
-            f"input ({share(len(pairs), len(test))} of {len(test):,}; {to_the_letter:,} to the "
-            f"letter, the others but for case and punctuation): "
+            f"input ({share(len(pairs), len(test))} of {len(test):,}{_how(pairs, data, test)}): "
             f"{quote(question(test.examples[leaked]))}."
         )
     else:
@@ -118,3 +115,12 @@ def _finding(kind: str, pairs: dict[int, list[int]], data: Dataset, test: Datase
         evidence,
         "Take these rows out of one of the two files: the scores on them are memory",
     )
+
+
+def _how(pairs: dict[int, list[int]], data: Dataset, test: Dataset) -> str:
+    """Return how many copies are so to the letter; of images all are, byte by byte."""
+    if data.shape == "labelled_image":
+        return ""
+    known = {question(e).strip() for e in data.examples}
+    to_the_letter = sum(question(test.examples[j]).strip() in known for j in pairs)
+    return f"; {to_the_letter:,} to the letter, the others but for case and punctuation"

@@ -177,6 +177,20 @@ def test_a_test_image_that_is_a_training_image_saved_again_leaks(
     assert "1 test input is nearly a training input" in finding.evidence
 
 
+def test_a_copied_test_image_is_told_by_its_bytes_and_not_as_words_are(
+    folder: Path, tmp_path: Path
+) -> None:
+    for label in ("lying", "standing"):
+        (tmp_path / "test" / label).mkdir(parents=True)
+        for i in range(4):
+            drawing(900 + i, label == "standing").save(tmp_path / "test" / label / f"{i}.png")
+    copy = tmp_path / "test" / "lying" / "another name.png"
+    copy.write_bytes((folder / "lying" / "7.png").read_bytes())
+    (finding,) = found("leakage", load(folder), test=load(tmp_path / "test"))
+    assert finding.rows == (f"{tmp_path}/test/lying/another name.png", f"{folder}/lying/7.png")
+    assert "1 test input is a copy of a training input (11% of 9): " in finding.evidence
+
+
 def test_wrong_labels_of_pictures_that_pixels_tell_apart_are_named(folder: Path) -> None:
     wrong = {"lying": "standing", "standing": "lying"}
     for label in wrong:
