@@ -65,9 +65,8 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
     """Sweep the blends of the plan, leave the model at the best, and journal the curve.
 
     The best is the one with the better headline measure; for a classifier, of those not
-    surely behind it, the one whose loss is lowest at its best temperature (``near.surest``);
-    where a solver fits the head after training, only where the last weights do not stay
-    (``near.stays``).
+    surely behind it, the one whose loss is lowest at its best temperature (``near.surest``); but
+    a classifier stays at 1 before a blend that is not surely better (``near.stays``).
     For a language model, of blends that are not far behind the best (``GIVEN_TO_KEEP``) those that
     keep within the plan's budget of general loss come first, and where none does, of those nearly
     as good as the best (``GIVEN_UP``) the one that costs least. A blend further back would ship a
@@ -98,7 +97,8 @@ def turn(material: Material, run: Training, settled: Callable[[], None] = lambda
     least = min(cost(one) for one in seen)
     left = [one for one in seen if cost(one) == least]
     place = surest(measure, [one[1] for one in left])
-    if run.method.solves_after and stays(measure, left[-1][1], left[place][1]):
+    tuned, blend = left[-1][1], left[place][1]
+    if tuned.labels and stays(measure, tuned, blend, few=not run.method.solves_after):
         place = len(left) - 1
     alpha, outcomes, _, _ = left[first_says(material.accelerator, place)]
     for at, found, score, rise in seen:

@@ -68,14 +68,17 @@ def test_the_last_weights_stay_where_a_blend_leads_by_noise(tmp_path):
     has right: one row more, of standard error sqrt(5)."""
     few, more = 3 * [(10, 3, 1)], 2 * [(-10, -3, 1)]
     rows = [*few, *more, *(35 * [(-3, -3, 0)])]
-    assert dialled(tmp_path, rows, [0.5])[0].alpha == 0.5
-    found, w, heard = dialled(tmp_path, rows, [0.5], solves_after=True)
-    assert found.alpha == 1.0
-    assert w == pytest.approx([-1.0, 2.0])
-    assert [values["alpha"] for _, values in heard if values["chosen"]] == [1.0]
-    # One row fewer are too few to stay by; nine for nothing are three standard errors.
+    for solves_after in (True, False):
+        found, w, heard = dialled(tmp_path, rows, [0.5], solves_after=solves_after)
+        assert found.alpha == 1.0
+        assert w == pytest.approx([-1.0, 2.0])
+        assert [values["alpha"] for _, values in heard if values["chosen"]] == [1.0]
+        # Nine for nothing are three standard errors.
+        surely = [*(3 * few), *rows[5:]]
+        assert dialled(tmp_path, surely, [0.5], solves_after=solves_after)[0].alpha == 0.5
+    # One row fewer are too few to stay by where a head is fitted after training.
     assert dialled(tmp_path, rows[:-1], [0.5], solves_after=True)[0].alpha == 0.5
-    assert dialled(tmp_path, [*(3 * few), *rows[5:]], [0.5], solves_after=True)[0].alpha == 0.5
+    assert dialled(tmp_path, rows[:-1], [0.5])[0].alpha == 1.0
 
 
 def test_of_equally_good_blends_the_one_with_the_lower_loss(tmp_path):
