@@ -16,8 +16,8 @@ from fewtune.train.agreement import first_says
 __all__ = ["LEAST_UPDATES", "SHARES", "race", "ranked", "rounds"]
 
 SHARES = (0.1, 0.4)
-"""Shares of the updates that the rounds of a race give. A first round of 15% named the same rival
-on development draws of E2E, names of capitals and intents, and cost half as much again
+"""Shares of the updates that the rounds of a race give. A first round of 15% named the same in six
+of seven development draws and a worse rival in the seventh, for half as much again
 (benchmarks/LOG.md)."""
 
 FEW = 4
