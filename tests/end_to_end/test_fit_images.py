@@ -87,7 +87,24 @@ def test_images_that_were_trained_on_are_known_again_in_another_folder(run, fold
     known = len(run.known_rows)
     assert 20 < known < 36
     assert found.notes[0].startswith(f"{known} of 36 rows were trained on")
+    # A file whose pixels changed is another row.
     Image.new("RGB", (40, 36), (9, 9, 9)).save(moved / "dark" / "0.png")
     Image.new("RGB", (40, 36), (9, 9, 9)).save(moved / "dark" / "1.png")
     again = fewtune.measure(run.path, moved)
     assert int(again.notes[0].split()[0]) < known
+
+
+def test_the_same_folder_elsewhere_is_fitted_alike_and_compared_row_by_row(
+    run, folder, model, tmp_path
+):
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    changes = {"training.updates": 12, "training.evaluations": 3}
+    again = fewtune.fit(moved, model, settings=changes, output=tmp_path / "again")
+    (difference,) = fewtune.compare([run.path, again.path]).paired.values()
+    assert difference.n == run.scores["accuracy"].n
+    assert difference.value == 0.0
+    losses = [
+        [json.loads(line)["loss"] for line in (path / "predictions.jsonl").read_text().splitlines()]
+        for path in (run.path, again.path)
+    ]
+    assert sorted(losses[0]) == sorted(losses[1])

@@ -130,7 +130,7 @@ def _kept(run: Run) -> dict[str, dict[str, Any]]:
             str(path),
             "Give rows to answer with --data",
         ) from error
-    return {json.dumps([Path(r["source"]).name, r["input"], r["target"]]): r for r in records}
+    return {f"{Path(r['source']).name} {r.get('fingerprint')}": r for r in records}
 
 
 def _shared(
@@ -154,11 +154,16 @@ def _shared(
     labels = sorted(
         {str(r[k]) for rows in kept for r in rows.values() for k in ("target", "output")}
     )
-    return [_outcomes([rows[key] for key in common], labels) for rows in kept], notes
+    return [_outcomes(common, [rows[key] for key in common], labels) for rows in kept], notes
 
 
-def _outcomes(records: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Outcomes:
-    """Return kept answers as outcomes. Of a classifier's shares only the largest is known."""
+def _outcomes(
+    names: Sequence[str], records: Sequence[Mapping[str, Any]], labels: Sequence[str]
+) -> Outcomes:
+    """Return kept answers as outcomes of rows of such names, which all runs call alike.
+
+    Of a classifier's shares only the largest is known.
+    """
     classified = records[0]["correct"] is not None
     number = {label: place for place, label in enumerate(labels)}
     shares = np.zeros((len(records), len(labels)) if classified else (0, 0))
@@ -166,7 +171,7 @@ def _outcomes(records: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Ou
         shares[np.arange(len(records)), [number[str(r["output"])] for r in records]] = 1.0
     truth = [number[str(r["target"])] for r in records] if classified else []
     return Outcomes(
-        sources=tuple(str(r["source"]) for r in records),
+        sources=tuple(names),
         groups=group_numbers([str(r.get("group") or "") for r in records]),
         losses=np.asarray([r["loss"] for r in records], dtype=np.float64),
         units=np.ones(len(records), dtype=np.int64),

@@ -216,6 +216,7 @@ def _predictions(
     for place, row in enumerate(rows):
         record: dict[str, Any] = {
             "source": row.example.source,
+            "fingerprint": row.example.fingerprint,
             "group": row.example.group,
             "input": row.example.input,
             "target": row.example.target,
