@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import pytest
 
@@ -76,6 +77,24 @@ def test_compare_is_paired_on_the_shared_rows(probed, other):
     assert difference.value == pytest.approx(sum(a - b for a, b in rights) / len(rights))
     assert difference.n == len(rights) == 30
     assert found.scores[str(probed.path)].value == probed.scores["accuracy"].value
+
+
+def test_compare_knows_rows_again_in_a_test_file_that_was_sorted_anew(probed, other, tmp_path):
+    """The same rows from another file, the last first; of the first row the text was changed."""
+    moved = shutil.copytree(other.path, tmp_path / "moved")
+    path = moved / "predictions.jsonl"
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for place, record in enumerate(records):
+        record["source"] = f"elsewhere/sorted.csv:{31 - place}"
+    records[0]["fingerprint"] = "another text"
+    lines = [json.dumps(record) + "\n" for record in reversed(records)]
+    path.write_text("".join(lines), encoding="utf-8")
+    found = fewtune.compare([moved, probed.path])
+    difference = found.paired[str(probed.path), str(moved)]
+    rights = list(zip(correct(probed), correct(other), strict=True))[1:]
+    assert difference.n == len(rights) == 29
+    assert difference.value == pytest.approx(sum(a - b for a, b in rights) / len(rights))
+    assert sum("1 of its 30 test rows" in note for note in found.notes) == 2
 
 
 def test_compare_on_given_rows_asks_the_models(probed, other, data_folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ def _pairs(
 
 
 def _kept(run: Run) -> dict[str, dict[str, Any]]:
-    """Return a run's test rows by what they hold, so that a moved file is no other row."""
+    """Return a run's test rows by what they hold, wherever their file lay and they stood in it."""
     path = run.path / "predictions.jsonl"
     try:
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -130,7 +131,14 @@ def _kept(run: Run) -> dict[str, dict[str, Any]]:
             str(path),
             "Give rows to answer with --data",
         ) from error
-    return {f"{Path(r['source']).name} {r.get('fingerprint')}": r for r in records}
+    found: dict[str, dict[str, Any]] = {}
+    met: Counter[str] = Counter()
+    for record in records:
+        # Runs of before keep no fingerprint.
+        held = record.get("fingerprint") or json.dumps([record["input"], record["target"]])
+        met[held] += 1
+        found[f"{held} {met[held]}"] = record
+    return found
 
 
 def _shared(

@@ -15,7 +15,7 @@ from fewtune.data.formats.chats import BadTurn, as_input, parse_turns
 from fewtune.data.formats.reading import Reading
 from fewtune.records import Example, Message
 
-__all__ = ["Broken", "examples_from", "file_digest"]
+__all__ = ["Broken", "examples_from"]
 
 
 class Broken(Exception):
@@ -134,7 +134,7 @@ class _Reader:
         return {
             "input": found,
             "target": self._target(record, "label"),
-            "digest": file_digest(found),
+            "digest": _digest(found),
         }
 
     def _chat(self, record: Record) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def find_image(path: str, folder: str) -> str:
     return str(full)
 
 
-def file_digest(path: str) -> str:
+def _digest(path: str) -> str:
     """Return the SHA-256 of a file's bytes, in hex.
 
     Raises
