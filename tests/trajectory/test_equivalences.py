@@ -268,14 +268,14 @@ def test_weight_decay_acts_on_matrices_only(generation, answers, tmp_path):
 # What is kept, and when it ends
 
 
-def scripted(figures, seen=None, model=None):
+def scripted(figures, seen=None, model=None, few=False):
     """Return an evaluation that answers from a list: (loss, headline) after 0, 1, 2… updates."""
 
     def evaluate(update):
         loss, headline = figures[update]
         if seen is not None:
             seen.append(parameters(model))
-        return Evaluation(update, loss, 0.01, headline, 1)
+        return Evaluation(update, loss, 0.01, headline, 1, few=few)
 
     return evaluate
 
@@ -331,6 +331,19 @@ def test_a_better_headline_counts_only_while_the_loss_is_near_its_minimum(tmp_pa
     )  # fmt: skip
     train(run)
     assert run.best_evaluation.update == 2
+
+
+@pytest.mark.parametrize(("few", "kept"), [(True, 2), (False, 0)])
+def test_where_few_rows_judge_classes_their_loss_chooses(tmp_path, few, kept):
+    """All are right before training, and one is wrong at a quarter of the loss after it."""
+    figures = [(1.4, 1.0), (0.7, 0.71), (0.35, 0.86), (0.44, 0.86), (0.35, 0.71)]
+    task = TwoParameterTask()
+    run = training(
+        task, TwoParameters(), task.rows(*POINTS), tmp_path, updates=4, evaluations=4,
+        evaluate=scripted(figures, few=few),
+    )  # fmt: skip
+    train(run)
+    assert run.best_evaluation.update == kept
 
 
 def test_nothing_is_kept_where_nothing_was_better_than_the_base(tmp_path):

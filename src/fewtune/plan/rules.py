@@ -10,6 +10,7 @@ from fewtune.methods.base import METHODS
 from fewtune.plan.compared import CONTRASTIVE_DIAL, compared_options, compared_training
 from fewtune.plan.held import hold_for
 from fewtune.plan.plan import BudgetPlan, Effort, Part, Plan, SelectPlan, TaskPlan, TrainingPlan
+from fewtune.plan.rates import other_rates
 from fewtune.plan.rungs import rungs_below
 from fewtune.records import Dataset, Shape
 from fewtune.tasks.base import TASKS
@@ -183,12 +184,7 @@ def propose(
         controls.append("vanilla")
         reasons["controls"] += "; and what plain fine-tuning gives"
     if effort != "quick" and not METHODS.load(method).solves_after:
-        low, _, high = METHODS.load(method)().rates(parameters, task)
-        select.rates = [low, high] if classification else [high]
-        reasons["select.rates"] = (
-            "the learning rate is the first lever: the best in short trials is tried in full"
-            + ("" if classification else "; a lower one learns less in each of them")
-        )
+        select.rates = other_rates(method, task, parameters, rows, reasons)
     plan = Plan(
         model=model,
         effort=effort,

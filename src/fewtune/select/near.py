@@ -11,7 +11,7 @@ from fewtune.measures.calibration import fit_temperature, tempered
 from fewtune.measures.intervals import weights
 from fewtune.tasks.outcomes import Outcomes
 
-__all__ = ["behind", "calibrated_losses", "stays", "surest", "tolerance"]
+__all__ = ["ENOUGH", "behind", "calibrated_losses", "stays", "surest", "tolerance"]
 
 DRAWS = 2000
 

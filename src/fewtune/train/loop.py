@@ -152,7 +152,8 @@ def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluatio
 
 
 def _rank(evaluation: Evaluation) -> tuple[float, float]:
-    return evaluation.better * evaluation.headline, -evaluation.loss
+    headline, loss = evaluation.better * evaluation.headline, -evaluation.loss
+    return (loss, headline) if evaluation.few else (headline, loss)
 
 
 def _act(run: Training, advices: Sequence[tuple[Monitor, Advice]]) -> str:

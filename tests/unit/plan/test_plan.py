@@ -166,6 +166,17 @@ def test_what_the_rules_propose_can_be_carried_out(shape, parameters, effort, ro
     assert plan.select.rates == ([] if effort == "quick" or method.solves_after else tried)
 
 
+@pytest.mark.parametrize(("rows", "tried"), [(159, 0), (160, 2)])
+def test_other_rates_are_tried_where_forty_images_are_left_to_judge(rows, tried):
+    images = tuple(Example(f"{i}.png", "ab"[i % 2], f"{i}.png") for i in range(200))
+    plan = propose(
+        Dataset(images, "labelled_image", "made"), rows, model="m", parameters=4_000_000,
+        effort="normal",
+    )  # fmt: skip
+    assert len(plan.select.rates) == tried
+    assert plan.reasons["select.rates"].startswith("none" if not tried else "the learning rate")
+
+
 @pytest.mark.parametrize("effort", ["quick", "normal"])
 @pytest.mark.parametrize(
     ("budget", "weight", "last"),

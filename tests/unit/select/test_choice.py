@@ -17,6 +17,7 @@ from fewtune.records import Score
 from fewtune.select.candidates import Candidate
 from fewtune.select.choice import choose
 from fewtune.select.dial import turn
+from fewtune.select.fitting import evaluation
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.select.verdict import decide
@@ -92,6 +93,14 @@ def test_the_dial_may_go_back_to_the_base(tmp_path):
     found, w, _ = dialled(tmp_path, [(1, -1, 1), (1, -2, 1)], [0.0, 0.5])
     assert found.alpha == 0.0
     assert w == pytest.approx([1.0, 0.0])
+
+
+@pytest.mark.parametrize(("count", "few"), [(39, True), (40, False)])
+def test_below_forty_rows_the_loss_of_a_classifier_is_to_choose(count, few):
+    task = TwoParameterTask()
+    rows = task.rows(*(count * [(1, -1, 1)]))
+    found = evaluation(material(task, rows), task.outcomes(TwoParameters(), rows), 3)
+    assert (found.update, found.few) == (3, few)
 
 
 # One standard error

@@ -62,6 +62,9 @@ class Evaluation:
         Whether a higher headline is better (1) or a lower one (-1).
     best
         Whether these weights are the best so far.
+    few
+        Whether so few rows judge classes that their loss decides which weights are kept, and the
+        headline only where losses are equal.
     """
 
     update: int
@@ -71,6 +74,7 @@ class Evaluation:
     better: int
     best: bool = False
     more: Mapping[str, float] = field(default_factory=dict)
+    few: bool = False
 
 
 class Monitor(Configured):
