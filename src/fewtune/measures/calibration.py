@@ -91,27 +91,47 @@ class Calibration:
 def calibrate(unknown: Outcomes) -> Calibration:
     """Return the calibration of a classifier.
 
+    Where every row is right, no temperature is the likeliest: the lower, the better, and a model
+    that a dozen rows found no fault with would be as good as certain of whatever it says. Then the
+    rows are taken to be right with a probability of (n + 1) / (n + 2), as Platt's scaling has it
+    (1999).
+
     Parameters
     ----------
     unknown
         What models that did not know them did on rows, at temperature 1: out of fold, or on
         validation rows.
     """
-    temperature = fit_temperature(unknown)
+    right = len(unknown) > 0 and bool((unknown.predicted == unknown.truth).all())
+    temperature = fit_temperature(unknown, doubt=1 / (len(unknown) + 2) if right else 0.0)
     after = tempered(unknown, temperature)
     found = {percent: least_share(after, percent / 100) for percent in PERCENTS}
     least = {percent: share for percent, share in found.items() if share is not None}
     return Calibration(temperature, len(unknown), least)
 
 
-def fit_temperature(unknown: Outcomes) -> float:
-    """Return the temperature at which the outcomes have the lowest log loss; 1 without rows."""
+def fit_temperature(unknown: Outcomes, doubt: float = 0.0) -> float:
+    """Return the temperature at which the outcomes have the lowest log loss; 1 without rows.
+
+    Parameters
+    ----------
+    unknown
+        Outcomes of rows that the model did not know.
+    doubt
+        Share of a row that is taken to be of the other classes that it may be, each as much.
+    """
     from scipy.optimize import minimize_scalar
 
     if not len(unknown):
         return 1.0
     logits = np.log(np.maximum(unknown.probabilities, 1e-300))
     right = logits[np.arange(len(unknown)), unknown.truth]
+    if doubt:
+        # A class that was never trained has no share of it.
+        known = unknown.probabilities > 0
+        rest = np.where(known, logits, 0).sum(axis=1) - right
+        others = known.sum(axis=1) - 1
+        right = np.where(others, (1 - doubt) * right + doubt * rest / np.maximum(others, 1), right)
 
     def loss(log_temperature: float) -> float:
         scale = math.exp(-log_temperature)

@@ -192,6 +192,25 @@ class TestCalibration:
         with pytest.raises(DataError, match=r"whole percents from 0\.5 to 0\.98"):
             calibrate(drawn(60)).of(coverage)
 
+    def test_a_dozen_rows_without_a_fault_make_no_certainty(self):
+        """Told 0.8 of three classes and right in 14 of 14: then they are told 15/16.
+
+        Odds of 8 to the power of 1/T make 30: T = ln 8 / ln 30.
+        """
+        made = classified([0, 1, 2] * 4 + [0, 1], [0, 1, 2] * 4 + [0, 1], classes=3, sure=0.8)
+        found = calibrate(made)
+        assert found.temperature == pytest.approx(np.log(8) / np.log(30), abs=1e-3)
+        after = tempered(made, found.temperature).probabilities
+        assert after.max(axis=1) == pytest.approx(15 / 16, abs=1e-3)
+        # A fourth class that was never trained changes nothing.
+        more = np.hstack([made.probabilities, np.zeros((14, 1))])
+        wider = replace(made, probabilities=more, labels=(*made.labels, "never"))
+        assert calibrate(wider).temperature == pytest.approx(found.temperature, abs=1e-3)
+
+    def test_one_fault_is_enough_to_know_by(self):
+        made = classified([0, 1, 2, 0], [0, 1, 2, 1], classes=3, sure=0.8)
+        assert calibrate(made).temperature == fit_temperature(made)
+
     def test_without_rows_there_are_no_sets(self):
         made = calibrate(drawn(5).take([]))
         assert (made.temperature, dict(made.least)) == (1.0, {})
