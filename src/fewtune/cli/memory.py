@@ -26,7 +26,7 @@ def memory(
     as_json: AsJson = False,
 ) -> None:
     """Print a line for each method: weights, gradients, optimizer, activations, file kept."""
-    from fewtune.environment import device_name, free_memory
+    from fewtune.environment import bf16_is_native, device_name, free_memory
     from fewtune.plan.memory import size
     from fewtune.verbs.memory import memory as work_out
 
@@ -35,6 +35,8 @@ def memory(
         model, methods=method or (), length=length, rows=rows, device="cuda"
     )
     free = free_memory(device_name())
+    # A processor without bfloat16 would hold more than the table says.
+    told = bf16_is_native(device_name())
     if as_json:
         answer = {
             "model": model,
@@ -49,16 +51,21 @@ def memory(
     typer.echo(f"{model}: {about}; {parameters:,} parameters")
     typer.echo(f"weights: {size(4 * parameters)} in float32, {size(2 * parameters)} in bfloat16")
     typer.echo(
-        f"training {rows} × {length} tokens at once, weights in float32, passes in bfloat16:"
+        f"training {rows} × {length} tokens at once, what trains in float32, passes and the linear "
+        "layers of a frozen base in bfloat16:"
     )
     words = ("weights", "gradients", "optimizer", "activations", "total", "kept")
     typer.echo(f"{'method':13}" + "".join(f"{word:>13}" for word in words))
     for need in needs:
         figures = "".join(f"{size(getattr(need, word)):>13}" for word in words)
-        fits = "" if free is None or need.total <= free else "  does not fit here"
+        short = told and free is not None and need.total > free
+        fits = "  does not fit here" if short else ""
         typer.echo(f"{need.method:13}{figures}{fits}")
     if free is not None:
         place = "on the GPU" if device == "cuda" else "here"
-        typer.echo(f"free {place}: {size(free)}")
+        more = "" if told else "; this machine computes in float32, and a fit here holds more"
+        typer.echo(f"free {place}: {size(free)}{more}")
     typer.echo("activations: what they take beyond the room of the gradients, which come later.")
-    typer.echo("A fit holds more: a copy of the base to compare with, and the best weights so far.")
+    typer.echo(
+        "A fit holds more: the best weights so far and, where the base itself trains, a copy of it."
+    )

@@ -36,6 +36,10 @@ class Adapter(Method):
     keeps_base = True
     rate_factor = 10.0
 
+    def leaves_linear(self, task: str) -> bool:
+        """Return that it does: what it adds reads their outputs."""
+        return True
+
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Return the model with adapters added in place.
 

@@ -94,6 +94,13 @@ class Method(Configured, ABC):
         """Return why it cannot be used as configured for a task here, or nothing if it can."""
         return ""
 
+    def leaves_linear(self, task: str) -> bool:
+        """Return whether passes alone read the linear layers of the base, and nothing writes them.
+
+        Then they may be held in the precision of the passes; see ``models.low``.
+        """
+        return False
+
     @abstractmethod
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Return ``model`` with exactly the parameters that train requiring gradients."""

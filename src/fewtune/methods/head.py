@@ -29,6 +29,10 @@ class Head(Method):
     keeps_base = True
     rate_factor = 10.0
 
+    def leaves_linear(self, task: str) -> bool:
+        """Return whether it does: the last layer of a language model is linear itself."""
+        return task in self.solves
+
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Return the model with its head alone trainable."""
         model.requires_grad_(False)

@@ -48,6 +48,10 @@ class Lora(Method):
         """Return why four bits cannot be had here, where they are wanted."""
         return why_not_packed(task) if self.options.four_bit else ""
 
+    def leaves_linear(self, task: str) -> bool:
+        """Return whether it does: DoRA reads the norms of their weights, four bits are packed."""
+        return not (self.options.dora or self.options.four_bit)
+
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Return the model with adapters added in place.
 

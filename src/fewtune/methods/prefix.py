@@ -38,6 +38,10 @@ class Prefix(Method):
     rate of 0.03, 2.176 at 0.1, 2.020 at 0.3, 2.034 at 1; at 0.01 next to nothing."""
     highest_rate = 0.3
 
+    def leaves_linear(self, task: str) -> bool:
+        """Return that it does: what it adds joins their outputs."""
+        return True
+
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Return the model with a prefix in every attention layer.
 

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from fewtune.errors import ModelError
@@ -44,6 +43,10 @@ def _inject(config: Any, model: nn.Module) -> None:
     from peft import inject_adapter_in_model
 
     inject_adapter_in_model(config, model)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            # PEFT makes them as the layer is, which may be held lower than anything is trained.
+            parameter.data = parameter.data.float()
 
 
 def add_lora(
@@ -109,12 +112,12 @@ def _hasten(model: nn.Module) -> None:
 
 
 def _leave_inputs(model: nn.Module) -> None:
-    """Have the low-rank layers of a float32 model take their inputs as they come.
+    """Have the low-rank layers of a model that is not packed take their inputs as they come.
 
     PEFT brings each to the weights' float32, which autocast takes back to bfloat16 at once: the
     same bits, twice converted.
     """
-    if all(p.dtype == torch.float32 for p in model.parameters()):
+    if all(p.is_floating_point() for p in model.parameters()):
         for module in model.modules():
             if hasattr(module, "cast_input_dtype_enabled"):
                 module.cast_input_dtype_enabled = False  # type: ignore[assignment]

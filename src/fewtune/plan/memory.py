@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fewtune.environment import bf16_is_native
 from fewtune.methods.base import METHODS
 from fewtune.plan.passes import Passes, passes
 from fewtune.plan.plan import Plan
+from fewtune.plan.precision import computes_in_bf16, lowers_base
 from fewtune.plan.work import Size, Work
 from fewtune.regularizers.base import REGULARIZERS, Regularizer
 
-__all__ = ["Estimate", "computes_in_bf16", "estimate", "in_words", "size"]
+__all__ = ["Estimate", "estimate", "in_words", "size"]
 
 LIBRARIES = {
     "generation": 485_000_000,
@@ -41,9 +41,6 @@ PLOTS = 30_000_000
 
 TRUNK_IN_MEMORY = 1 << 30
 """States of a trunk beyond these go to a file; see ``train.trunk``."""
-
-BF16_FROM = 5_000_000
-"""Parameters from which bfloat16 is worth its conversions; below, float32 is as fast."""
 
 KL = "kl_to_base"
 
@@ -93,13 +90,6 @@ class Estimate:
         }
 
 
-def computes_in_bf16(precision: str, parameters: int, device: str) -> bool:
-    """Return whether forward passes run under autocast to bfloat16."""
-    if precision == "auto":
-        return parameters >= BF16_FROM and bf16_is_native(device)
-    return precision == "bf16"
-
-
 def estimate(
     config: Any, plan: Plan, work: Work, *, parameters: int, device: str, processes: int = 1
 ) -> Estimate:
@@ -127,11 +117,12 @@ def estimate(
     """
     work = replace(work, protected=_protected(plan, work))
     bf16 = computes_in_bf16(plan.training.precision, parameters, device)
+    low = lowers_base(plan, parameters, device)
     on_gpu = device != "cpu"
     rungs = [part for part in plan.select.rungs if part.name != plan.method.name]
     found = []
     for part in (plan.method, *rungs):
-        held = passes(config, part.name, part.options, work, bf16=bf16, flash=on_gpu)
+        held = passes(config, part.name, part.options, work, bf16=bf16, low=low, flash=on_gpu)
         method = METHODS.load(part.name)
         kept = _kept_answers(plan, work, getattr(config, "vocab_size", 0) or work.classes)
         if work.task in method.solves:

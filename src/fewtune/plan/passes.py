@@ -15,6 +15,7 @@ from fewtune.methods.full import Full
 from fewtune.models.blocks import find_blocks, frozen_blocks
 from fewtune.models.empty import empty_model
 from fewtune.models.four_bit import packing
+from fewtune.models.low import lower
 from fewtune.plan.ledger import Kernels, Ledger
 from fewtune.plan.work import Size, Work
 from fewtune.regularizers.kl_to_base import divergence
@@ -25,7 +26,7 @@ __all__ = ["Passes", "passes"]
 
 @dataclass(frozen=True)
 class Passes:
-    """What a candidate holds, in bytes; all weights in float32.
+    """What a candidate holds, in bytes.
 
     Attributes
     ----------
@@ -71,7 +72,14 @@ class _Stand:
 
 
 def passes(
-    config: Any, method: str, options: Mapping[str, Any], work: Work, *, bf16: bool, flash: bool
+    config: Any,
+    method: str,
+    options: Mapping[str, Any],
+    work: Work,
+    *,
+    bf16: bool,
+    low: bool = False,
+    flash: bool,
 ) -> Passes:
     """Return what a candidate holds.
 
@@ -85,6 +93,8 @@ def passes(
         What is computed at once.
     bf16
         Whether autocast is on.
+    low
+        Whether the linear layers of the base are held in bfloat16; else all weights are in float32.
     flash
         Whether attention with dropout is one kernel; see ``Kernels``.
 
@@ -94,6 +104,8 @@ def passes(
         If the method does not fit the model.
     """
     model = empty_model(config, work.task, work.classes)
+    if low:
+        lower(model)
     base = _bytes(model.parameters()) + _bytes(model.buffers())
     unpacked = 0
     if options.get("four_bit"):

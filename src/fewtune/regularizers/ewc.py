@@ -100,7 +100,9 @@ def _fisher(run: Running, rows: Sequence[Row]) -> dict[str, Tensor]:
     backward serves a whole row.
     """
     weights = _weights(run)
-    fisher = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    fisher = {
+        name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()
+    }
     generator = torch.Generator().manual_seed(run.seed)
     units = 0
     with holding(run.model, run.start), _differentiable(run.model, list(weights.values())):
@@ -115,5 +117,5 @@ def _fisher(run: Running, rows: Sequence[Row]) -> dict[str, Tensor]:
             units += len(known)
             for name, slope in zip(weights, slopes, strict=True):
                 if slope is not None:
-                    fisher[name] += slope.detach().square()
+                    fisher[name] += slope.detach().float().square()
     return {name: value / max(units, 1) for name, value in fisher.items()}

@@ -150,6 +150,8 @@ class Task(ABC):
         """Gives the base, given what reads it: read anew, or a twin of one that is loaded."""
         self.packed = False
         """Whether the base is read in four bits: the one that is tuned, and the one beside it."""
+        self.lowered = False
+        """Whether its linear layers are held in bfloat16, as passes compute with them."""
 
     @abstractmethod
     def load_model(self) -> nn.Module:

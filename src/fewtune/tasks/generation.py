@@ -16,6 +16,7 @@ from fewtune.environment import seeded
 from fewtune.errors import ModelError, PlanError
 from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_causal_lm, load_tokenizer
+from fewtune.models.low import lower
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, Task, TaskSettings, inference
 
@@ -88,7 +89,10 @@ class Generation(Task):
         return model
 
     def _read(self) -> Any:
-        return load_packed(self.source, self.name) if self.packed else load_causal_lm(self.source)
+        if self.packed:
+            return load_packed(self.source, self.name)
+        model = load_causal_lm(self.source)
+        return lower(model) if self.lowered else model
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Return the rows, the end token of every answer supervised."""

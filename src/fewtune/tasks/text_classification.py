@@ -14,6 +14,7 @@ from fewtune.data.tokens import encode_inputs
 from fewtune.models.classifier import Pooling, TextClassifier, own_pooling
 from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_encoder, load_tokenizer
+from fewtune.models.low import lower
 from fewtune.models.old_classes import known_classes
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, TaskSettings
@@ -68,7 +69,10 @@ class TextClassification(KeepsClasses):
         return model
 
     def _read(self) -> Any:
-        return load_packed(self.source, self.name) if self.packed else load_encoder(self.source)
+        if self.packed:
+            return load_packed(self.source, self.name)
+        model = load_encoder(self.source)
+        return lower(model) if self.lowered else model
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Return the rows; texts longer than the model can take are cut on the right."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 from fewtune.environment import device_name, free_memory, process_count, resident_memory
 from fewtune.errors import FewtuneError
 from fewtune.models.load import read_config
-from fewtune.plan.memory import Estimate, computes_in_bf16, estimate
+from fewtune.plan.memory import Estimate, estimate
 from fewtune.plan.nearest import refuse_unfitting
+from fewtune.plan.precision import set_precision
 from fewtune.plan.work import Work, work_of
 from fewtune.records import Example
 from fewtune.tasks.base import TASKS, Row, Task
@@ -31,14 +31,7 @@ def task_of(prepared: Prepared) -> Task:
     task = TASKS.load(plan.task.name)(prepared.source, plan.task, prepared.data.shape, labels)
     # A GPU too small for the base as it is has no room for it beside the packed one either.
     task.packed = bool(plan.method.options.get("four_bit"))
-    device = device_name()
-    if computes_in_bf16(plan.training.precision, prepared.parameters, device):
-        import torch
-
-        kind = torch.device(device).type
-        task.autocast = lambda: torch.autocast(kind, dtype=torch.bfloat16)
-    else:
-        task.autocast = nullcontext
+    set_precision(task, plan, prepared.parameters, device_name())
     return task
 
 

@@ -128,7 +128,6 @@ def _export_error(material: Material, run: Path, measured: Outcomes) -> float:
     """Return how far the model as written is from the one measured: a share of the mean loss."""
     give_back_memory()
     task, model = load_model(run)
-    task.autocast = material.task.autocast
     count = min(READ_AGAIN, len(material.test))
     again = task.outcomes(model, task.encode([row.example for row in material.test[:count]]))
     before = measured.losses[:count]

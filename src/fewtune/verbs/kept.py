@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from pathlib import Path
 from typing import Any
 
+from fewtune.environment import device_name
 from fewtune.errors import ModelError, RunError
 from fewtune.measures.calibration import Calibration
 from fewtune.methods.base import METHODS
-from fewtune.models.load import Source, fingerprint, resolve
+from fewtune.models.load import Source, fingerprint, parameter_count, resolve
 from fewtune.plan.plan import read
+from fewtune.plan.precision import lowers_base, set_precision
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.store.runs import PLAN, RunFolder
 from fewtune.tasks.base import TASKS, Task
 from fewtune.tasks.contexts import read_anew
 
-__all__ = ["FACTS", "base_task", "load_model", "write_model"]
+__all__ = ["FACTS", "base_kind", "base_task", "load_model", "write_model"]
 
 FACTS = "fewtune.json"
 """What is needed beside the weights to serve them, in the folder of the model."""
@@ -65,8 +67,6 @@ def load_model(
     RunError, ModelError
         If the run kept no model, or its base has changed since.
     """
-    from fewtune.environment import device_name
-
     folder = RunFolder.open(run)
     if not folder.model.is_dir():
         raise RunError("a run with a model", "none", str(run), "Fit again")
@@ -74,18 +74,30 @@ def load_model(
     method = METHODS.load(facts["method"])(facts["options"])
     source = _base(facts["base"], folder.model)
     task_class = TASKS.load(facts["task"])
-    settings = read(run / PLAN).task
+    plan, device = read(run / PLAN), device_name()
     # The tokenizer kept with the run is the one that was trained with, template included.
     task = task_class(
         Source(source.name, str(folder.model)),
-        settings,
+        plan.task,
         facts["shape"],
         facts["about"].get("labels", ()),
     )
     task.restore(facts["about"])
     task.source, task.bring = source, bring
+    # It answers in the numbers in which it was judged, where this device computes in them.
+    set_precision(task, plan, parameter_count(source), device)
     model = method.restore(task, folder.model)
-    return task, model.to(device_name()).eval()
+    return task, model.to(device).eval()
+
+
+def base_kind(run: Path, facts: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return how the base below a run's adapter is held: runs of one kind can share its weights.
+
+    A causal language model is read without its head to classify.
+    """
+    count = parameter_count(_known_base(facts["base"]))
+    low = lowers_base(read(run / PLAN), count, device_name())
+    return facts["task"], bool(facts["options"].get("four_bit")), low
 
 
 def base_task(run: Path, task: Task) -> Task:

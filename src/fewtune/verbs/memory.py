@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from fewtune.errors import FewtuneError, PlanError
 from fewtune.methods.base import METHODS
+from fewtune.models.empty import empty_model
 from fewtune.models.four_bit import KINDS
 from fewtune.models.load import model_kind
 from fewtune.models.shape import known_shape
@@ -15,6 +16,9 @@ from fewtune.plan.passes import Passes, passes
 from fewtune.plan.work import Size, Work
 
 __all__ = ["Need", "memory"]
+
+CLASSES = 10
+"""Of a classifier: a number that hardly matters."""
 
 PACKED_NAME = "lora, 4 bits"
 
@@ -30,7 +34,8 @@ class Need:
     method
         Its name.
     weights
-        All weights, in float32 but for a base in four bits, what the method adds included.
+        All weights, what the method adds included: in float32, but for a base in four bits, and for
+        the linear layers of one that nothing trains, which are as passes compute with them.
     gradients, optimizer
         Of what trains: one value and two values each.
     activations
@@ -82,7 +87,8 @@ def memory(
     device
         On a GPU attention with dropout is one kernel, which keeps less.
     bf16
-        Whether forward passes are in bfloat16; weights and optimizer are float32 all the same.
+        Whether forward passes are in bfloat16; what trains, and its optimizer, is in float32 all
+        the same.
 
     Raises
     ------
@@ -97,9 +103,9 @@ def memory(
     pixels = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
     images = task == "image_classification"
     batch = Size(rows, length, rows * length if task == "generation" else rows)
-    work = Work(task, 10, batch, None, None, 0, pixels if images else (0, 0))
+    work = Work(task, CLASSES, batch, None, None, 0, pixels if images else (0, 0))
     needs: list[Need] = []
-    parameters = 0
+    parameters = sum(p.numel() for p in empty_model(config, task, CLASSES).parameters())
     wanted = [(name, name) for name in methods or METHODS.names()]
     if not methods and task in KINDS:
         wanted.append((PACKED_NAME, "lora"))
@@ -112,12 +118,12 @@ def memory(
             continue
         try:
             options = {"four_bit": True} if called == PACKED_NAME else {}
-            held = passes(config, name, options, work, bf16=bf16, flash=device == "cuda")
+            low = bf16 and METHODS.load(name)(options).leaves_linear(task)
+            held = passes(config, name, options, work, bf16=bf16, low=low, flash=device == "cuda")
         except FewtuneError:
             if methods:
                 raise
             continue
-        parameters = parameters or held.base // 4
         needs.append(_need(called, held))
     needs.sort(key=lambda need: -need.total)
     return about, parameters, needs

@@ -11,7 +11,7 @@ from fewtune.errors import ModelError, RunError
 from fewtune.family import suggest
 from fewtune.models.twin import twin
 from fewtune.store.runs import RunFolder
-from fewtune.verbs.kept import FACTS, load_model
+from fewtune.verbs.kept import FACTS, base_kind, load_model
 from fewtune.verbs.result import Run, open_run
 
 __all__ = ["Served"]
@@ -60,7 +60,7 @@ class Served(Mapping[str, Run]):
         facts = RunFolder.open(run.path).read_json(f"model/{FACTS}")
         self._refuse_another_base(facts, run.path)
         # What can be read before anyone asks is read now: a broken file is told at once.
-        run.__dict__["_model"] = load_model(run.path, self._bringing(facts))
+        run.__dict__["_model"] = load_model(run.path, self._bringing(run.path, facts))
         self._runs[name] = run
         self._facts = self._facts or facts["base"]
 
@@ -90,11 +90,9 @@ class Served(Mapping[str, Run]):
     def _others(self, name: str) -> str:
         return suggest(name, self._runs) if self._runs else "Add one first"
 
-    def _bringing(self, facts: dict[str, Any]) -> Callable[[Callable[[], Any]], Any]:
+    def _bringing(self, run: Path, facts: dict[str, Any]) -> Callable[[Callable[[], Any]], Any]:
         """Return what gives a run its twin of the base, which the first run of its kind reads."""
-        packed = bool(facts["options"].get("four_bit"))
-        # A causal language model is read without its head to classify; dropout is a setting.
-        key = (facts["task"], packed)
+        key = base_kind(run, facts)
 
         def bring(read: Callable[[], Any]) -> Any:
             if key not in self._bases:

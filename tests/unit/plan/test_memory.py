@@ -95,6 +95,34 @@ def test_a_base_in_four_bits_is_an_eighth_as_large(causal_lm):
     assert count < plain.update - packed.update < 2 * count
 
 
+def test_linear_layers_of_a_frozen_base_are_half_as_large(causal_lm):
+    """By hand, as above, with the output layer where it has weights of its own; no copy is kept."""
+    config = AutoConfig.from_pretrained(causal_lm)
+    whole, low = (
+        passes(config, "lora", {}, BATCH, bf16=True, low=low, flash=True) for low in (False, True)
+    )
+    count = 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 32)
+    count += 0 if config.tie_word_embeddings else config.vocab_size * 16
+    assert whole.base - low.base == whole.model - low.model == 2 * count
+    assert whole.trainable == low.trainable
+    # What autocast makes of whole weights is kept for the pass backward, beside them.
+    assert 0 < whole.update - low.update <= 2 * count
+
+
+def test_what_is_tried_decides_how_the_base_is_held(causal_lm, data_folder):
+    """A fit's estimate falls with the base where nothing that it tries trains the base itself."""
+    import fewtune
+    from fewtune.verbs.foreseen import foresee_plan
+
+    def base(*rungs):
+        settings = {"training.precision": "bf16", "method.name": "lora", "select.rungs": [*rungs]}
+        rows = data_folder / "prompts.jsonl"
+        found = foresee_plan(fewtune.prepare(rows, str(causal_lm), settings=settings))
+        return found.parts["base"]
+
+    assert base() < base("partial")
+
+
 def test_weights_are_counted_as_they_are(causal_lm):
     from safetensors.torch import load_file
 

@@ -83,3 +83,20 @@ def test_an_adapter_that_begins_with_a_change_is_held_there(generation, tmp_path
     run = moved(task, rows, tmp_path, l2)
     begun(run)
     assert l2.penalty(run).item() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_fisher_of_weights_that_are_held_in_bfloat16_is_the_same(causal_lm, tmp_path):
+    """Slopes of one pass in bfloat16 are the same bits; their squares are summed in float32."""
+    found = []
+    for low in (False, True):
+        task = Generation(Source("tiny", str(causal_lm)), TaskSettings(), "prompt")
+        task.autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16)
+        task.lowered = low
+        rows = task.encode([Example(a, b, a) for a, b in made_data.prompts(4, seed=5)])
+        ewc = REGULARIZERS.load("ewc")({"samples": 3, "length": 10})
+        run = moved(task, rows, tmp_path / str(low), ewc)
+        held = {weight.dtype for _, weight, _ in adapted(run.model)}
+        assert held == {torch.bfloat16 if low else torch.float32}
+        assert ewc.penalty(run).dtype == torch.float32
+        found.append(ewc.fisher)
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
