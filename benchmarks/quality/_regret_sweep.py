@@ -20,6 +20,7 @@ from benchmarks.common import shared
 from benchmarks.quality._regret_cells import Cell, Configuration
 from fewtune.environment import device_name, seed_everything
 from fewtune.errors import TrainingStopped
+from fewtune.measures.observe.divergence import general_rows
 from fewtune.methods.base import METHODS, Method
 from fewtune.methods.probe import Fitted, fit, refit
 from fewtune.plan.plan import Part, Plan
@@ -28,6 +29,7 @@ from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_states
 from fewtune.select.fitting import prepared_model, settle, training_of
 from fewtune.select.material import Material
+from fewtune.tasks.generation import Generation
 from fewtune.train.journal import Journal
 from fewtune.train.loop import train
 from fewtune.train.trunk import cached_trunk
@@ -160,7 +162,7 @@ def _parameters(material: Material) -> int:
 def _run(
     material: Material, head: Fitted | None, candidate: Candidate, method: Method, model: nn.Module
 ) -> dict[str, Any]:
-    """Train on all known rows, keep the last weights, score the test rows."""
+    """Train on all known rows, keep the last weights, score the test rows and general text."""
     began = time.process_time()
     try:
         train(training_of(material, candidate, method, model, material.known))
@@ -168,4 +170,16 @@ def _run(
         cpu = round(time.process_time() - began, 2)
         return {"value": None, "n": 0, "cpu": cpu, "stopped": str(error)[:200]}
     settle(material, method, model, material.known, head)
-    return _scored(material, material.task.outcomes(model, material.test), began)
+    found = _scored(material, material.task.outcomes(model, material.test), began)
+    if isinstance(material.task, Generation):
+        found["rise"] = _rise(material, material.task, model)
+    return found
+
+
+def _rise(material: Material, task: Generation, model: nn.Module) -> float:
+    """Return the rise of the loss on the passages that judge, as a share (`general_loss`)."""
+    passages = general_rows(task)
+    base = material.once(
+        "losses of passages", lambda: task.outcomes(material.base(), passages).losses
+    )
+    return float(task.outcomes(model, passages).losses.sum() / base.sum() - 1)

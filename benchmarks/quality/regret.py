@@ -1,7 +1,7 @@
 """No-tuning regret: `normal` against the best of thirty configurations (see PROTOCOL.md).
 
-    python -m benchmarks.quality.regret [--only e2e signs_5] [--seeds 0 1] [--part sweep|normal]
-        [--again] [--print]
+    python -m benchmarks.quality.regret [--only e2e signs_5] [--seeds 0 1]
+        [--part sweep|normal|costs] [--again] [--print]
 
 A cell of one seed is kept in a file of its own, so that processes may share the work; what is kept
 already is not run again. FEWTUNE_DEVICE names the device, the best that is here where it does not.
@@ -14,7 +14,7 @@ import json
 import resource
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.common import alone, command, mean_interval, write
 from benchmarks.quality._regret_cells import CELLS, Cell, configurations
 from benchmarks.quality._regret_sweep import base_of, sweep, written
+from fewtune.plan.plan import BudgetPlan
 
 ALONE = (
     "--set", "select.rungs=[]", "--set", "select.rates=[]", "--set", "select.guards=[]",
@@ -31,6 +32,9 @@ ALONE = (
 
 MOST_POINTS, MOST_SHARE, MOST_COST = 2.0, 2.0, 4.0
 RESULTS = Path(__file__).parent / "results"
+BUDGET, AT_ONCE = BudgetPlan().general_loss, 3
+"""Most rise of the loss on general text that a fit ships, and how many configurations are asked for
+theirs together."""
 DEVELOPMENT = 100
 """Seeds from here on are for development: kept apart, counted nowhere."""
 
@@ -53,6 +57,7 @@ def fitted(cell: Cell, seed: int, settings: tuple[str, ...]) -> dict[str, Any]:
         "value": found["scores"][headline]["value"],
         "headline": headline,
         "controls": {k: v[headline]["value"] for k, v in found["controls"].items()},
+        "rise": found["scores"].get("general_loss", {}).get("value"),
         "chosen": found["chosen"],
         "verdict": found["verdict"]["decision"],
         "stages": found["stages"],
@@ -69,7 +74,11 @@ def regret(task: str, best: float, value: float) -> float:
 
 @dataclass(frozen=True)
 class Judged:
-    """A cell of one seed: its best configuration, what `normal` is behind it, what that cost."""
+    """A cell of one seed: its best configuration, what `normal` is behind it, what that cost.
+
+    ``rise`` is what the best costs on general text, ``held`` how far `normal` is behind the best of
+    those that keep the budget: ``None`` where it was not asked, and for classifiers.
+    """
 
     best: str
     values: dict[str, float]
@@ -77,12 +86,14 @@ class Judged:
     behind: float
     whole: float
     selecting: float
+    rise: float | None = None
+    held: float | None = None
 
 
 def judged(name: str, found: dict[str, Any]) -> Judged | None:
     """Return what a cell of one seed came to; ``None`` where something of it is missing."""
     task = CELLS[name].task
-    values = {k: v["value"] for k, v in found.get("sweep", {}).items() if v["value"] is not None}
+    values = swept(found)
     if len(found.get("sweep", {})) < len(configurations(task)) or not {"normal", "alone"} <= set(
         found
     ):
@@ -93,7 +104,35 @@ def judged(name: str, found: dict[str, Any]) -> Judged | None:
     behind = regret(task, values[best], normal["value"])
     spent = [sum(f["stages"][s] for s in ("train", "measure")) for f in (normal, alone)]
     whole, cost = normal["cpu"] / alone["cpu"], spent[0] / spent[1]
-    return Judged(best, values, normal["value"], behind, whole, cost)
+    costs = found.get("costs", {})
+    held = regret(task, values[keeper], normal["value"]) if (keeper := within(found)) else None
+    rise = costs.get(best, {}).get("rise")
+    return Judged(best, values, normal["value"], behind, whole, cost, rise, held)
+
+
+def swept(found: dict[str, Any]) -> dict[str, float]:
+    """Return what each configuration that ended well came to."""
+    return {k: v["value"] for k, v in found.get("sweep", {}).items() if v["value"] is not None}
+
+
+def within(found: dict[str, Any]) -> str | None:
+    """Return the best language model of a sweep that keeps the budget of general loss.
+
+    ``None`` where one that is better was not asked for its costs, or none keeps it.
+    """
+    costs = found.get("costs", {})
+    for one in _least_loss(found):
+        if one not in costs:
+            return None
+        if costs[one].get("rise", BUDGET + 1) <= BUDGET:
+            return one
+    return None
+
+
+def _least_loss(found: dict[str, Any]) -> list[str]:
+    """Return the language models of a sweep, that of the lowest loss first."""
+    values = swept(found)
+    return sorted(values, key=lambda k: values[k])
 
 
 @dataclass(frozen=True)
@@ -106,6 +145,8 @@ class Together:
     whole: float
     selecting: float
     near: bool
+    rise: float | None
+    held: tuple[float, float, float] | None
 
     @property
     def good(self) -> bool:
@@ -122,6 +163,8 @@ def together(name: str, seeds: Sequence[Judged]) -> Together:
     """Return a cell over its seeds; costs are means of ratios."""
     behind = mean_interval([one.behind for one in seeds])
     most = MOST_SHARE if CELLS[name].task == "generation" else MOST_POINTS
+    rises = [one.rise for one in seeds if one.rise is not None]
+    held = [one.held for one in seeds if one.held is not None]
     return Together(
         best=statistics.mean(one.values[one.best] for one in seeds),
         normal=statistics.mean(one.normal for one in seeds),
@@ -130,6 +173,8 @@ def together(name: str, seeds: Sequence[Judged]) -> Together:
         selecting=statistics.mean(one.selecting for one in seeds),
         # Six of 300 images are two points, whatever a difference of floats says.
         near=behind[0] <= most + 1e-9,
+        rise=statistics.mean(rises) if len(rises) == len(seeds) else None,
+        held=mean_interval(held) if len(held) == len(seeds) else None,
     )
 
 
@@ -190,6 +235,12 @@ def report(names: Sequence[str]) -> None:
             f"{one.selecting:.2f} selecting  {'pass' if one.good else 'miss'}, "
             f"{good} of {len(seeds)} seeds"
         )
+        if one.rise is not None and one.held is not None:
+            mean, low, high = one.held
+            print(
+                f"{'':13} the best costs {100 * one.rise:+.1f}% of general text; behind the best "
+                f"within {100 * BUDGET:g}%: {mean:+.2f} [{low:+.2f}, {high:+.2f}]%"
+            )
     passed = sum(together(name, seeds).good for name, seeds in cells.items())
     each = [together(name, [seed]).good for name, seeds in cells.items() for seed in seeds]
     print(f"{passed} of {len(cells)} cells pass, {sum(each)} of {len(each)} seeds of them")
@@ -200,7 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="*", help="cells whose names begin so")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
-    parser.add_argument("--part", choices=["sweep", "normal"], help="run this part alone")
+    parser.add_argument("--part", choices=["sweep", "normal", "costs"], help="this part alone")
     parser.add_argument("--again", action="store_true", help="repeat the fits, not the sweeps")
     parser.add_argument("--print", action="store_true", help="what is kept, without any run")
     options = parser.parse_args()
@@ -226,12 +277,26 @@ def _run(name: str, seed: int, only: str | None, again: bool) -> None:
 
     cell, done = CELLS[name], kept(name, seed)
     wanted = [c for c in configurations(cell.task) if c.name not in done.get("sweep", {})]
-    if wanted and only != "normal":
+    if wanted and only in (None, "sweep"):
         sweep(cell, seed, wanted, lambda key, value: keep("sweep", key, value))
-    if only != "sweep":
+    if only in (None, "normal"):
         for part, settings in (("normal", ()), ("alone", ALONE)):
             if again or part not in done:
                 keep(part, "", fitted(cell, seed, settings))
+    if only == "costs" and cell.task == "generation":
+        _costs(name, seed, lambda key, value: keep("costs", key, value))
+
+
+def _costs(name: str, seed: int, keep: Callable[[str, dict[str, Any]], None]) -> None:
+    """Run the best of a kept sweep again until one keeps the budget of general loss."""
+    by_name = {one.name: one for one in configurations(CELLS[name].task)}
+    while within(found := kept(name, seed)) is None:
+        asked = found.get("costs", {})
+        left = [one for one in _least_loss(found) if one not in asked]
+        if not left:
+            return
+        wanted = sorted(left[:AT_ONCE], key=list(by_name).index)
+        sweep(CELLS[name], seed, [by_name[k] for k in wanted], keep)
 
 
 if __name__ == "__main__":
