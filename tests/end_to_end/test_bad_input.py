@@ -134,6 +134,38 @@ def test_a_class_with_one_row_is_named_with_its_line(refuse_data):
     assert f"single.csv:{len(ROWS) + 2}" in said
 
 
+def test_measured_numbers_are_no_classes(refuse_data):
+    rows = [(text, f"{1.5 + 0.01 * place:.2f}") for place, (text, _) in enumerate(ROWS)]
+    said = refuse_data("scores.csv", rows)
+    assert f"Got {len(ROWS)} different numbers in {len(ROWS)} rows" in said
+    assert "scores.csv:2" in said
+    assert "low, middle and high" in said
+
+
+@pytest.mark.parametrize("joint", [";", "|", ", "])
+def test_several_labels_in_one_cell_are_told_as_such(refuse_data, joint):
+    kinds = ("billing", "booking", "hours")
+    pairs = [(a, b) for a in kinds for b in kinds if a != b]
+    extra = [
+        (f"{text} too", joint.join(pair)) for (text, _), pair in zip(ROWS, pairs, strict=False)
+    ]
+    said = refuse_data("several.csv", [*ROWS, *extra])
+    assert f"one label in a row. Got several with {joint.strip()!r} between them" in said
+    assert f"several.csv:{len(ROWS) + 2}" in said
+
+
+def test_a_label_with_a_comma_of_its_own_is_one(refuse_data):
+    said = refuse_data("comma.csv", [*ROWS, ("where may I park", "parking, by car")])
+    assert "Got 1 row of 'parking, by car'" in said
+
+
+def test_plain_text_for_an_encoder_is_told_to_name_its_labels(refuse_data):
+    lines = "".join(f"{text},{1 + 0.37 * place:.2f}\n" for place, (text, _) in enumerate(ROWS))
+    said = refuse_data("plain.csv", f"text,price\n{lines}")
+    assert "read as plain text" in said
+    assert "--columns label=COLUMN" in said
+
+
 def test_three_rows(refuse_data):
     said = refuse_data("three.csv", ROWS[:3])
     assert "at least 10 rows" in said

@@ -85,7 +85,9 @@ def model_kind(config: Any) -> Literal["causal", "text", "image"]:
     return "text"
 
 
-def require(source: Source, config: Any, allowed: tuple[str, ...], task: str) -> None:
+def require(
+    source: Source, config: Any, allowed: tuple[str, ...], task: str, cure: str = ""
+) -> None:
     """Raise a ModelError if the model is of none of the ``allowed`` kinds (see ``model_kind``)."""
     kind = model_kind(config)
     if kind in allowed:
@@ -100,7 +102,7 @@ def require(source: Source, config: Any, allowed: tuple[str, ...], task: str) ->
         f"{' or '.join(words[a] for a in allowed)} for {task}",
         f"{words[kind]} ({name})",
         source.location,
-        "Choose another model, or data of the shape that this one is for",
+        cure or "Choose another model, or data of the shape that this one is for",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from fewtune.data.folds import folds
 from fewtune.data.load import load
 from fewtune.data.split import split as split_rows
+from fewtune.data.suffice import refuse_insufficient
 from fewtune.errors import DataError, PlanError
 from fewtune.measures.probes.own import load_probes
 from fewtune.models.load import (
@@ -27,6 +28,12 @@ from fewtune.select.unfit import refuse_unfit
 from fewtune.tasks.base import TASKS
 
 __all__ = ["Prepared", "prepare"]
+
+PLAIN = (
+    "The rows were read as plain text, to be written: name the column of their labels with "
+    "--columns label=COLUMN, or choose a causal language model"
+)
+"""What to do where the model is another one than plain text is for."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ def prepare(
         test = test or given.data.test or None
     rows = load(str(data), columns=columns)
     held = load(str(test), columns=columns) if test else None
-    _refuse_small(rows)
+    refuse_insufficient(rows)
     source = resolve(model)
     parameters = parameter_count(source)
     if given is None:
@@ -101,7 +108,8 @@ def prepare(
         # Read now, so that a faulty file is told before anything is trained.
         load_probes(given.measure.probes)
     task = TASKS.load(given.task.name)
-    require(source, read_config(source), task.kinds, given.task.name.replace("_", " "))
+    called = given.task.name.replace("_", " ")
+    require(source, read_config(source), task.kinds, called, PLAIN if rows.shape == "text" else "")
     turns = given.data.rotations
     parts = split_rows(
         rows,
@@ -141,52 +149,3 @@ def _refuse_turns(rows: Dataset, parts: Split, turns: int, seed: int) -> None:
             "data.rotations",
             "Lower it, or bring other rows",
         ) from error
-
-
-LEAST_ROWS = 10
-
-
-def _refuse_small(rows: Dataset) -> None:
-    """Raise where the data cannot be split into rows that train, choose and judge."""
-    if len(rows) < LEAST_ROWS:
-        raise DataError(
-            f"at least {LEAST_ROWS} rows, to train, to choose and to judge",
-            f"{len(rows)}",
-            rows.name,
-            "Bring more rows; a few dozen are a start",
-        )
-    if len({(e.input, e.target, e.messages) for e in rows}) == 1:
-        raise DataError(
-            "rows that differ", f"{len(rows)} identical rows", rows.name, "Check the columns"
-        )
-    missing = [e.source for e in rows if e.target is None]
-    if missing:
-        raise DataError(
-            "a target in every row",
-            f"{len(missing)} without",
-            ", ".join(missing[:5]),
-            "Add them or name the column with --columns",
-        )
-    if rows.shape in ("labelled_text", "labelled_image"):
-        _refuse_classes(rows)
-
-
-def _refuse_classes(rows: Dataset) -> None:
-    seen: dict[str, list[str]] = {}
-    for example in rows:
-        seen.setdefault(str(example.target), []).append(example.source)
-    if len(seen) < 2:
-        raise DataError(
-            "two labels or more",
-            f"only {next(iter(seen))!r}",
-            rows.name,
-            "Add rows of another label, or name the label's column with --columns",
-        )
-    single = [f"{label!r} at {where[0]}" for label, where in seen.items() if len(where) < 2]
-    if single:
-        raise DataError(
-            "at least 2 rows of every label, one to learn from and one to judge by",
-            f"1 row of {', '.join(single[:5])}",
-            rows.name,
-            "Add rows of that label, or leave it out",
-        )

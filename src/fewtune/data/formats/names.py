@@ -18,7 +18,9 @@ __all__ = [
 
 NAMES: dict[str, tuple[str, ...]] = {
     "text": tuple("text sentence question utterance input query content mr review comment".split()),
-    "label": tuple("label category intent class tag sentiment topic target label_text".split()),
+    "label": tuple(
+        "label labels category intent class tag sentiment topic target label_text".split()
+    ),
     "prompt": tuple("prompt question instruction mr query input source".split()),
     "completion": tuple(
         "completion answer response output ref reply reference target summary".split()
