@@ -106,33 +106,24 @@ def require(
     )
 
 
-def load_causal_lm(source: Source) -> Any:
-    """Return a causal language model in float32 on the CPU.
+def load_causal_lm(source: Source, *, low: bool = False) -> Any:
+    """Return a causal language model on the CPU, in float32 or lowered (see ``models.low``).
 
     Raises
     ------
     ModelError
         If the model is of another kind, or cannot be read.
     """
-    import torch
     from transformers import AutoModelForCausalLM
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    require(source, read_config(source), ("causal",), "generation")
-    return whole(
-        source,
-        loaded(
-            source,
-            AutoModelForCausalLM,
-            "model",
-            dtype=torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-        ),
-    )
+    config = read_config(source)
+    require(source, config, ("causal",), "generation")
+    return _read(source, config, AutoModelForCausalLM, MODEL_FOR_CAUSAL_LM_MAPPING, low)
 
 
-def load_encoder(source: Source) -> Any:
-    """Return a text model without its head, in float32 on the CPU.
+def load_encoder(source: Source, *, low: bool = False) -> Any:
+    """Return a text model without its head on the CPU, in float32 or lowered.
 
     A causal language model is a text encoder too; its last hidden states are used.
 
@@ -141,24 +132,30 @@ def load_encoder(source: Source) -> Any:
     ModelError
         If the model is of another kind, or cannot be read.
     """
-    import torch
     from transformers import AutoModel
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
     config = read_config(source)
     require(source, config, ("text", "causal"), "text classification")
     extra = {"add_pooling_layer": False} if config.model_type in ("bert", "roberta") else {}
-    return whole(
-        source,
-        loaded(
-            source,
-            AutoModel,
-            "model",
-            dtype=torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-            **extra,
-        ),
-    )
+    return _read(source, config, AutoModel, MODEL_MAPPING, low, **extra)
+
+
+def _read(source: Source, config: Any, loader: Any, kinds: Any, low: bool, **extra: Any) -> Any:
+    """Return what ``loader`` reads; ``kinds`` has the class that it makes of a configuration."""
+    import torch
+
+    from fewtune.models.low import lower, made_low
+
+    given = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True, **extra}
+    kind = kinds.get(type(config), None) if low else None
+    if not isinstance(kind, type):
+        # Several classes share some configurations: the loader knows which.
+        model = whole(source, loaded(source, loader, "model", **given))
+        return lower(model) if low else model
+    model = whole(source, loaded(source, made_low(kind), "model", **given))
+    model.__class__ = kind
+    return model
 
 
 def whole(source: Source, found: tuple[Any, dict[str, Any]], replaced: str = "\0") -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["lower"]
+__all__ = ["lower", "made_low"]
 
 READ = re.compile(r"self\.(\w+)\.(?:weight|bias)\b")
 """A module's code reads the weights of one of its layers, instead of calling the layer."""
@@ -75,7 +76,7 @@ def lower(model: Any) -> Any:
     whole: nn.Module = getattr(model, "encoder", model)
     held = Counter(id(p) for m in whole.modules() for p in m.parameters(recurse=False))
     modules = list(whole.modules())
-    code = {kind: READ.findall(_code(kind)) for kind in {type(module) for module in modules}}
+    code = {kind: READ.findall(_code(kind)) for kind in set(map(type, modules))}
     for parent, read in [(module, code[type(module)]) for module in modules]:
         for name, layer in parent.named_children():
             shared = any(held[id(p)] > 1 for p in layer.parameters())
@@ -86,8 +87,27 @@ def lower(model: Any) -> Any:
     return model
 
 
+def made_low(kind: Any) -> Any:
+    """Return a subclass of a model that is lowered when it is made, before its weights are read.
+
+    They are then read as they are held, and never there in float32 beside that.
+    """
+
+    class Low(kind):  # type: ignore[misc]
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            lower(self)
+
+    return Low
+
+
 def _code(kind: type[nn.Module]) -> str:
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):  # its file is not here
-        return ""
+    """Return the code of a module's class and of those it is made from."""
+    from transformers import PreTrainedModel
+
+    found = []
+    for one in kind.__mro__:
+        if issubclass(one, nn.Module) and one not in (nn.Module, PreTrainedModel):
+            with suppress(OSError, TypeError):  # its file is not here
+                found.append(inspect.getsource(one))
+    return "\n".join(found)

@@ -16,7 +16,6 @@ from fewtune.environment import seeded
 from fewtune.errors import ModelError, PlanError
 from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_causal_lm, load_tokenizer
-from fewtune.models.low import lower
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, Task, TaskSettings, inference
 
@@ -91,8 +90,7 @@ class Generation(Task):
     def _read(self) -> Any:
         if self.packed:
             return load_packed(self.source, self.name)
-        model = load_causal_lm(self.source)
-        return lower(model) if self.lowered else model
+        return load_causal_lm(self.source, low=self.lowered)
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Return the rows, the end token of every answer supervised."""

@@ -14,7 +14,6 @@ from fewtune.data.tokens import encode_inputs
 from fewtune.models.classifier import Pooling, TextClassifier, own_pooling
 from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_encoder, load_tokenizer
-from fewtune.models.low import lower
 from fewtune.models.old_classes import known_classes
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, TaskSettings
@@ -71,8 +70,7 @@ class TextClassification(KeepsClasses):
     def _read(self) -> Any:
         if self.packed:
             return load_packed(self.source, self.name)
-        model = load_encoder(self.source)
-        return lower(model) if self.lowered else model
+        return load_encoder(self.source, low=self.lowered)
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Return the rows; texts longer than the model can take are cut on the right."""

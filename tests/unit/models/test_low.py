@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from fewtune.methods.base import METHODS
 from fewtune.models.classifier import TextClassifier
-from fewtune.models.load import resolve
+from fewtune.models.load import Source, load_causal_lm, load_encoder, resolve
 from fewtune.models.low import lower
 from fewtune.plan.precision import lowers_base
 from fewtune.records import Example
@@ -41,6 +41,23 @@ def test_linear_layers_alone_are_lowered(tied):
     assert len(low) == 2 * 7 + (not tied)
     assert all("proj" in name or name == "lm_head.weight" for name in low)
     assert model.get_input_embeddings().weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])
+def test_a_base_is_read_as_it_is_held(tied, stored, tmp_path):
+    """As one that is lowered after it was read, whatever the file holds, its class included."""
+    torch.manual_seed(0)
+    small_llama(tied=tied).to(stored).save_pretrained(tmp_path)
+    for read in (load_causal_lm, load_encoder):
+        after = lower(read(Source("small", str(tmp_path))))
+        found = read(Source("small", str(tmp_path)), low=True)
+        assert type(found) is type(after)
+        own, other = (dict(model.named_parameters()) for model in (found, after))
+        assert own.keys() == other.keys()
+        assert low_parts(found) == low_parts(after)
+        assert all(torch.equal(own[name], other[name]) for name in own)
+        assert low_parts(found)
 
 
 def test_the_head_of_a_classifier_stays_as_it_trains():
