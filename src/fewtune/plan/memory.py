@@ -37,7 +37,7 @@ activations: batches differ in size, and what one leaves seldom fits the next
 (``benchmarks/speed/memory.py``)."""
 
 PLOTS = 30_000_000
-"""What drawing the report takes beside, when all but the tuned model is gone."""
+"""What drawing the report takes, when every model is gone."""
 
 TRUNK_IN_MEMORY = 1 << 30
 """States of a trunk beyond these go to a file; see ``train.trunk``."""
@@ -130,9 +130,9 @@ def estimate(
         else:
             shared = method.keeps_base and not plan.task.keep_classes
             moments = _training(held, plan, processes, kept, shared)
-        moments["reporting"] = {"weights": held.model, "plots": 0 if on_gpu else PLOTS}
-        # What was written is read and asked beside what was measured.
-        moments["reading again"] = {"weights": 2 * held.model}
+        # What was measured is let go before what was written of it is read.
+        moments["reading again"] = {"weights": held.model}
+        moments["reporting"] = {"plots": 0 if on_gpu else PLOTS}
         for moment, parts in moments.items():
             if not on_gpu:
                 gaps = round(GAPS * parts.get("activations", 0))

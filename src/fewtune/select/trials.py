@@ -99,6 +99,10 @@ class Trial:
         """Whether it was best before its training was planned to end."""
         return self.updates < self.candidate.training.updates
 
+    def let_go(self) -> None:
+        """Forget the model: what it did is known, and what it is was written."""
+        self.model = nn.Module()
+
     @property
     def learning_rate(self) -> float:
         """Peak learning rate; 0 where a solver fitted it."""

@@ -89,6 +89,9 @@ def conclude(
     material.forget_base()
     with folder.fresh("model") as fresh:
         write_model(fresh, material, chosen, made.calibration)
+    trainable = _trainable(chosen)
+    # What was written is read again, and need not lie beside itself.
+    chosen.let_go()
     verdict = decided(material, folder.path, chosen, evidence, found, diagnosis)
     rows = [*material.test, *(row for one in others for row in one.rows)]
     folder.write_lines("predictions.jsonl", _predictions(rows, found, samples))
@@ -115,7 +118,7 @@ def conclude(
             "time": material.pace.as_json(),
             "stages": stages.seconds,
             "memory": memory(),
-            "parameters": {"total": parameters, "trainable": _trainable(chosen)},
+            "parameters": {"total": parameters, "trainable": trainable},
         },
     )
     html.write(folder.path)
