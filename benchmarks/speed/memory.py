@@ -140,10 +140,10 @@ def main() -> None:
     parser.add_argument("--estimates", action="store_true", help="estimate anew what is kept")
     given = parser.parse_args()
     known = CONFIGURATIONS | (ON_A_GPU if given.device == "cuda" else {})
-    results = {} if given.fresh else kept(given.device, given.updates)
+    results = kept(given.device, given.updates)
     print(f"{'':24}{'estimate':>10}{'peak':>10}{'off by':>9}  most while", flush=True)
     for name in given.only or known:
-        if name not in results:
+        if given.fresh or name not in results:
             data, model, method = known[name]
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
