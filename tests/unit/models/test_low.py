@@ -214,7 +214,7 @@ def test_a_fit_on_a_lowered_base_keeps_and_serves_what_it_measured(
         ("qwen2", {"num_key_value_heads": 2}, 21),
         ("gemma2", {"num_key_value_heads": 2, "head_dim": 8}, 14),
         ("mixtral", {"num_key_value_heads": 2, "num_local_experts": 4}, 9),
-        # Two layers of each mixer are called; of the third and fourth it multiplies the weights.
+        # One layer of each mixer is called only; of the three others the mixer reads the weights.
         ("mamba", {}, 2),
         # Its embedding and its mixers' own kinds of layers are no plain linear ones.
         ("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}, 0),
