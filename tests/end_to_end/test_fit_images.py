@@ -108,3 +108,17 @@ def test_the_same_folder_elsewhere_is_fitted_alike_and_compared_row_by_row(
         for path in (run.path, again.path)
     ]
     assert sorted(losses[0]) == sorted(losses[1])
+
+
+def test_a_model_of_images_is_held_whole(folder, tmp_path):
+    """Its passes may be in bfloat16; its memory is told, and its base read, in float32."""
+    from fewtune.plan.precision import lowers_base
+    from fewtune.verbs.foreseen import task_of
+
+    made = fewtune.prepare(
+        folder,
+        str(tiny.save_image_transformer(tmp_path)),
+        settings={"method.name": "lora", "training.precision": "bf16", "select.rungs": []},
+    )
+    assert not lowers_base(made.plan, made.parameters, "cpu")
+    assert not task_of(made).lowered

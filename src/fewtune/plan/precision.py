@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 from fewtune.environment import bf16_is_native
 from fewtune.methods.base import METHODS
+from fewtune.models.four_bit import KINDS
 from fewtune.plan.plan import Plan
 from fewtune.tasks.base import Task
 
@@ -27,9 +28,11 @@ def lowers_base(plan: Plan, parameters: int, device: str) -> bool:
 
     They are where passes compute in it and all that the plan tries stands beside them: what trains
     does so in float32, and a base that is trained itself, or is the start of what is, stays whole.
+    A model of images, which has few such layers or is small, does too.
     """
     task = plan.task.name
-    if plan.task.keep_classes or not computes_in_bf16(plan.training.precision, parameters, device):
+    bf16 = computes_in_bf16(plan.training.precision, parameters, device)
+    if not bf16 or plan.task.keep_classes or task not in KINDS:
         return False
     tried = [METHODS.load(part.name)(part.options) for part in (plan.method, *plan.select.rungs)]
     # Beside a method that is solved, plain tuning of the whole model is the control.

@@ -118,7 +118,7 @@ def memory(
             continue
         try:
             options = {"four_bit": True} if called == PACKED_NAME else {}
-            low = bf16 and METHODS.load(name)(options).leaves_linear(task)
+            low = bf16 and task in KINDS and METHODS.load(name)(options).leaves_linear(task)
             held = passes(config, name, options, work, bf16=bf16, low=low, flash=device == "cuda")
         except FewtuneError:
             if methods:
