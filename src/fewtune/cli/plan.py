@@ -61,12 +61,10 @@ def plan(
                 "Choose another",
             ) from error
     told = counts(proposed.training, len(parts.train))
-    memory, free = foresee_plan(prepared), free_for_fit()
-    # What does not fit is not tried either.
-    fits = memory is None or free is None or memory.total <= free
-    pace = time_of_plan(prepared) if fits else None
     judged = len(prepared.test) if prepared.test is not None else len(parts.test)
     if as_json:
+        memory, free = foresee_plan(prepared), free_for_fit()
+        pace = time_of_plan(prepared) if _fits(memory, free) else None
         answer = {
             "plan": proposed.model_dump(mode="json"),
             "counts": asdict(told),
@@ -88,8 +86,10 @@ def plan(
     for sentence in parts.certificate.sentences:
         typer.echo(f"split: {sentence}")
     typer.echo(f"training: {told.sentence()}")
+    # Each line is told as soon as it is known: a large model takes long to be timed.
+    memory, free = foresee_plan(prepared), free_for_fit()
     typer.echo(f"memory: {_memory(memory, free)}")
-    if pace:
+    if _fits(memory, free) and (pace := time_of_plan(prepared)):
         typer.echo(f"time: {pace.told_in_words()}")
     for key, reason in proposed.reasons.items():
         value: object = proposed.model_dump()
@@ -100,6 +100,11 @@ def plan(
         typer.echo(f"written to {output}; carry it out with: fewtune fit {data} --plan {output}")
 
 
+def _fits(found: Estimate | None, free: int | None) -> bool:
+    """Return whether a plan may be timed here: what does not fit is not tried either."""
+    return found is None or free is None or found.total <= free
+
+
 def _memory(found: Estimate | None, free: int | None) -> str:
     from fewtune.plan.memory import in_words, size
 
@@ -107,5 +112,5 @@ def _memory(found: Estimate | None, free: int | None) -> str:
         return "not known for this model"
     if free is None:
         return in_words(found)
-    there = "fits" if found.total <= free else "DOES NOT FIT: fit would refuse it"
+    there = "fits" if _fits(found, free) else "DOES NOT FIT: fit would refuse it"
     return f"{in_words(found)}; {there} here, where {size(free)} are free"
