@@ -218,8 +218,8 @@ def _regret_within_budget(cells: dict[str, Any]) -> Figures:
             mean, low, high = one.held
             near += mean <= MOST_SHARE
             told.append(
-                f"{name} {mean:+.1f} [{low:+.1f}, {high:+.1f}]% (the best of all loses "
-                f"{100 * one.rise:.0f}% of general text)"
+                f"{name} {mean:+.1f} [{low:+.1f}, {high:+.1f}]% (the best of all has "
+                f"{100 * one.rise:.0f}% more loss on general text)"
             )
     if not told:
         return []

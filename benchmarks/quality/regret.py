@@ -104,7 +104,7 @@ def judged(name: str, found: dict[str, Any]) -> Judged | None:
     behind = regret(task, values[best], normal["value"])
     spent = [sum(f["stages"][s] for s in ("train", "measure")) for f in (normal, alone)]
     whole, cost = normal["cpu"] / alone["cpu"], spent[0] / spent[1]
-    costs = found.get("costs", {})
+    costs = _asked(found)
     held = regret(task, values[keeper], normal["value"]) if (keeper := within(found)) else None
     rise = costs.get(best, {}).get("rise")
     return Judged(best, values, normal["value"], behind, whole, cost, rise, held)
@@ -120,13 +120,19 @@ def within(found: dict[str, Any]) -> str | None:
 
     ``None`` where one that is better was not asked for its costs, or none keeps it.
     """
-    costs = found.get("costs", {})
+    costs = _asked(found)
     for one in _least_loss(found):
         if one not in costs:
             return None
         if costs[one].get("rise", BUDGET + 1) <= BUDGET:
             return one
     return None
+
+
+def _asked(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the configurations whose costs are known: from the sweep itself, or asked later."""
+    own = {name: one for name, one in found.get("sweep", {}).items() if "rise" in one}
+    return own | found.get("costs", {})
 
 
 def _least_loss(found: dict[str, Any]) -> list[str]:
@@ -238,7 +244,7 @@ def report(names: Sequence[str]) -> None:
         if one.rise is not None and one.held is not None:
             mean, low, high = one.held
             print(
-                f"{'':13} the best costs {100 * one.rise:+.1f}% of general text; behind the best "
+                f"{'':13} the best: {100 * one.rise:+.1f}% loss on general text; behind the best "
                 f"within {100 * BUDGET:g}%: {mean:+.2f} [{low:+.2f}, {high:+.2f}]%"
             )
     passed = sum(together(name, seeds).good for name, seeds in cells.items())
@@ -291,7 +297,7 @@ def _costs(name: str, seed: int, keep: Callable[[str, dict[str, Any]], None]) ->
     """Run the best of a kept sweep again until one keeps the budget of general loss."""
     by_name = {one.name: one for one in configurations(CELLS[name].task)}
     while within(found := kept(name, seed)) is None:
-        asked = found.get("costs", {})
+        asked = _asked(found)
         left = [one for one in _least_loss(found) if one not in asked]
         if not left:
             return

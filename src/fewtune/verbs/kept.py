@@ -47,6 +47,7 @@ def write_model(
             "name": task.source.name,
             "reference": task.source.reference,
             "fingerprint": fingerprint(task.source),
+            "parameters": parameter_count(task.source),
         },
         "settings": task.settings.model_dump(exclude={"name"}),
         "about": task.describe(),
@@ -85,7 +86,7 @@ def load_model(
     task.restore(facts["about"])
     task.source, task.bring = source, bring
     # It answers in the numbers in which it was judged, where this device computes in them.
-    set_precision(task, plan, parameter_count(source), device)
+    set_precision(task, plan, facts["base"].get("parameters") or parameter_count(source), device)
     model = method.restore(task, folder.model)
     return task, model.to(device).eval()
 
@@ -95,7 +96,9 @@ def base_kind(run: Path, facts: Mapping[str, Any]) -> tuple[Any, ...]:
 
     A causal language model is read without its head to classify.
     """
-    count = parameter_count(_known_base(facts["base"]))
+    # A run of before did not keep how many parameters its base has.
+    kept = facts["base"].get("parameters")
+    count = kept or parameter_count(_known_base(facts["base"]))
     low = lowers_base(read(run / PLAN), count, device_name())
     return facts["task"], bool(facts["options"].get("four_bit")), low
 
@@ -115,7 +118,7 @@ def base_task(run: Path, task: Task) -> Task:
     return found
 
 
-def _base(facts: dict[str, str], model: Path) -> Source:
+def _base(facts: Mapping[str, Any], model: Path) -> Source:
     """Return where the weights below what a run kept are; a method may keep the whole model."""
     if (model / "model.safetensors").is_file() or (
         model / "model.safetensors.index.json"
@@ -124,7 +127,7 @@ def _base(facts: dict[str, str], model: Path) -> Source:
     return _known_base(facts)
 
 
-def _known_base(facts: dict[str, str]) -> Source:
+def _known_base(facts: Mapping[str, Any]) -> Source:
     """Return the base model of a run, seen to be the same as it was then."""
     reference = facts["name"] if facts["name"] in ("builtin", "minilm") else facts["reference"]
     source = resolve(reference)
