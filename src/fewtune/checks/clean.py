@@ -28,7 +28,8 @@ def clean(
     findings
         What the checks found in them.
     redact
-        Whether to put placeholders such as ``[EMAIL]`` in the place of personal data.
+        Whether to put placeholders such as ``[EMAIL]`` in the place of personal data, and to give
+        groups, which are often people, new names.
     """
     dropped: dict[str, str] = {}
     mended: dict[str, Example] = {}
@@ -47,7 +48,19 @@ def clean(
     if redact:
         kept, pieces = _redacted(kept, data)
         sentences.append(f"Replaced {count(pieces, 'piece')} of personal data.")
+        kept, groups = _renamed(kept)
+        if groups:
+            sentences.append(f"Named {count(groups, 'group')} anew, as a name may tell who it is.")
     return replace(data, examples=tuple(kept)), sentences
+
+
+def _renamed(examples: list[Example]) -> tuple[list[Example], int]:
+    """Return the rows with g1, g2, … for their groups, by order of appearance; and how many."""
+    names: dict[str, str] = {}
+    for example in examples:
+        if example.group:
+            names.setdefault(example.group, f"g{len(names) + 1}")
+    return [replace(e, group=names.get(e.group, "")) for e in examples], len(names)
 
 
 def _redacted(examples: list[Example], data: Dataset) -> tuple[list[Example], int]:

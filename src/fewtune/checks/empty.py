@@ -58,7 +58,9 @@ def _fault(example: Example, shape: Shape) -> str:
         if not example.input or not _readable(example.input):
             return "an image that cannot be read"
     elif shape == "chat":
-        if not any(m.content.strip() for m in example.messages[:-1]):
+        answers = [at for at, turn in enumerate(example.messages) if turn.role == "assistant"]
+        before = example.messages[: answers[-1]] if answers else example.messages
+        if not any(turn.content.strip() for turn in before):
             return "no turn before the answer has text"
     elif shape != "text" and not example.input.strip():
         return "an empty input"

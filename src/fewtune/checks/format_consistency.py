@@ -21,6 +21,9 @@ MARKUP = re.compile(
 )
 STRAIGHT = re.compile(r"\"|(?<=\w)'(?=\w)")
 CURLY = re.compile(r"[“”„«»]|(?<=\w)’(?=\w)")
+JOINTS = re.compile(r"(?<=[^\W\d_])[\s_-]+(?=\w)|(?<=\d)[\s_-]+(?=[^\W\d_])")
+"""What stands between the words of a label. Between numbers it tells them apart, and signs before
+and after (-1, C++, C#) are part of a name."""
 RARE = 0.2
 """A way of writing is a slip, not a habit, below this share of the rows."""
 SLIP = 0.1
@@ -52,7 +55,7 @@ def _labels(data: Dataset) -> Iterable[Finding]:
     by_key: dict[str, Counter[str]] = defaultdict(Counter)
     for example in data.examples:
         if example.target is not None:
-            by_key[re.sub(r"[\W_]+", "", example.target).lower()][example.target] += 1
+            by_key[JOINTS.sub("", example.target.strip()).lower()][example.target] += 1
     variants = [spellings for key, spellings in by_key.items() if key and len(spellings) > 1]
     if not variants:
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fewtune.data.formats.base import Table, clip, listed
+from fewtune.data.formats.chats import join_halves
 from fewtune.data.formats.columns import find_reading
 from fewtune.data.formats.delimited import read_csv, read_tsv
 from fewtune.data.formats.hub import is_hub_id, read_hub
@@ -84,6 +85,7 @@ def load(
     table = read_table(source, need_target)
     if not table.records:
         raise DataError("at least one row", "a file without rows", table.name, "Add rows")
+    table.records = join_halves(table.records)
     reading, notes = find_reading(table, given, shape, need_target)
     examples, bent = examples_from(table, reading, given, need_target)
     bent += _say_variations(examples)

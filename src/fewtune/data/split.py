@@ -233,6 +233,15 @@ def _fill_empty_parts(
             raise _too_few(dataset, units, shares)
 
 
+def _unlike(dataset: Dataset) -> str:
+    """Return how new rows have to differ from these, which are tied to each other."""
+    if len({e.group for e in dataset}) < len(dataset) / 2 and all(e.group for e in dataset):
+        return "of other groups"
+    if len({e.identity for e in dataset}) < len({e.fingerprint for e in dataset}) / 2:
+        return "with other inputs"
+    return "that are no copies of each other"
+
+
 def _too_few(dataset: Dataset, units: Units, shares: Sequence[float]) -> DataError:
     needed = sum(share > 0 for share in shares)
     labelled = bool(dataset.labels)
@@ -245,5 +254,5 @@ def _too_few(dataset: Dataset, units: Units, shares: Sequence[float]) -> DataErr
         f"at least {max(needed, 10)} rows to split, {needed} of them independent{which}",
         got,
         dataset.name,
-        "Add rows that are no copies of each other, or give the other parts in files of their own",
+        f"Add rows {_unlike(dataset)}, or give the other parts in files of their own",
     )

@@ -18,8 +18,8 @@ JOINTS = (";", "|", ",")
 def refuse_insufficient(rows: Dataset) -> None:
     """Raise a DataError where rows cannot be split into some that train, choose and judge.
 
-    There are too few, all are the same, some have no target, or their labels are no classes: only
-    one, some seen once, numbers that are measured, or several in one cell.
+    There are too few, all are the same, some have no target, none weighs anything, or their labels
+    are no classes: only one, some seen once, numbers that are measured, or several in one cell.
     """
     if len(rows) < LEAST_ROWS:
         raise DataError(
@@ -40,6 +40,10 @@ def refuse_insufficient(rows: Dataset) -> None:
             ", ".join(missing[:5]),
             "Add them or name the column with --columns",
         )
+    if not any(example.weight > 0 for example in rows):
+        raise DataError(
+            "a weight above 0 in some row", "0 in every row", rows.name, "Check the column weight"
+        )
     if rows.shape in ("labelled_text", "labelled_image"):
         _refuse_classes(rows)
 
@@ -54,6 +58,14 @@ def _refuse_classes(rows: Dataset) -> None:
             f"only {next(iter(seen))!r}",
             rows.name,
             "Add rows of another label, or name the label's column with --columns",
+        )
+    idle = sorted(set(seen) - {str(example.target) for example in rows if example.weight > 0})
+    if idle:
+        raise DataError(
+            "a weight above 0 in some row of every label",
+            f"0 in every row of {', '.join(map(repr, idle[:5]))}",
+            rows.name,
+            "Weigh some of them, or leave the label out",
         )
     single = [label for label, where in seen.items() if len(where) < 2]
     if not single:

@@ -26,6 +26,9 @@ from fewtune.data.personal import find, mask, redact
         ("it's 415-555-2671.", "it's [PHONE]."),
         ("030 1234567 in Berlin", "[PHONE] in Berlin"),
         ("my mobile is 5551234", "my mobile is [PHONE]"),
+        ("Phone:555-123-4567", "Phone:[PHONE]"),
+        ("tel=+442079460958", "tel=[PHONE]"),
+        ("Ann,+44 20 7946 0958,x", "Ann,[PHONE],x"),
         ("I live at 221B Baker Street, London", "I live at [ADDRESS]"),
         ("send it to 1600 Pennsylvania Ave. NW", "send it to [ADDRESS] NW"),
         ("we are on 45 park lane, come", "we are on [ADDRESS], come"),
@@ -62,6 +65,8 @@ def test_redact(text, redacted):
         "coordinates 52.5200, 13.4050",
         "tracking number 9400 1000 0000 0000 0000 00",
         "chapter 3, page 1024, section 12.4.5",
+        "from 10:30-11:15 and 12:30:45",
+        "the sums 1,555,123,4567 and x=5551234567",
     ],
 )
 def test_look_alikes_are_left_alone(text):

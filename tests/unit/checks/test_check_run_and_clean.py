@@ -10,7 +10,7 @@ from fewtune.checks.base import CHECKS, Check, Context
 from fewtune.checks.clean import clean
 from fewtune.checks.run import Report, describe, run
 from fewtune.errors import PlanError
-from fewtune.records import Finding, Message
+from fewtune.records import Dataset, Example, Finding, Message
 
 DATA = labelled(
     ("one little thing", "a"),
@@ -86,6 +86,14 @@ def test_clean_redacts_only_when_asked_and_keeps_labels():
     mended, done = clean(data, (), redact=True)
     assert (mended[0].input, mended[0].target) == ("mail [EMAIL]", "bob@example.org")
     assert done == ["Replaced 1 piece of personal data."]
+
+
+def test_clean_gives_groups_other_names_when_it_redacts():
+    groups = ("ann@example.org", "", "bob", "ann@example.org")
+    rows = [Example(f"text {i}", "x", f"a:{i}", group=name) for i, name in enumerate(groups)]
+    mended, done = clean(Dataset(tuple(rows), "labelled_text", "a"), (), redact=True)
+    assert [e.group for e in mended] == ["g1", "", "g2", "g1"]
+    assert done[-1] == "Named 2 groups anew, as a name may tell who it is."
 
 
 def test_clean_redacts_every_turn_of_a_chat_and_its_input_and_target():

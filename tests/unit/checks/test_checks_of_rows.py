@@ -9,6 +9,8 @@ from check_data import chats, found, labelled, lines, prompts, texts
 from PIL import Image
 
 from fewtune.data.load import load
+from fewtune.data.split import split
+from fewtune.errors import DataError
 from fewtune.records import Dataset, Example
 
 TEN = [(f"question number {word}", "a") for word in "one two three four five six".split()] + [
@@ -208,3 +210,25 @@ def test_numbers_and_free_text_are_no_classes():
     assert "these are texts of their own" in finding.evidence
     stars = labelled(*[(f"row {i}", str(i % 5)) for i in range(40)])
     assert not found("class_balance", stars)
+
+
+@pytest.mark.parametrize(
+    ("rows", "evidence"),
+    [
+        ([Example(f"row {i}", "ab"[i % 2], f"a:{i}", group="all") for i in range(20)], "1 group"),
+        ([Example("Tell a joke", f"joke {i}", f"a:{i}") for i in range(20)], "1 input"),
+    ],
+)
+def test_rows_that_no_split_can_part_are_an_error_as_they_are_to_fit(rows, evidence):
+    data = Dataset(tuple(rows), "labelled_text" if rows[0].group else "prompt", "a")
+    (finding,) = found("size", data)
+    assert finding.severity == "error"
+    assert f"20 rows in {evidence}" in finding.evidence
+    with pytest.raises(DataError, match=r"of other groups|with other inputs"):
+        split(data)
+
+
+def test_what_follows_the_last_answer_of_a_chat_is_not_before_it():
+    rows = [[("assistant", f"Welcome {i}"), ("user", f"Thanks {i}")] for i in range(12)]
+    data = chats(*rows)
+    assert found("empty", data)[0].evidence.startswith("12 rows of 12 can teach nothing")

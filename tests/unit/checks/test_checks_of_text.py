@@ -216,3 +216,13 @@ def test_coverage_names_the_thin_region():
     (finding,) = found("coverage", data)
     assert finding.severity == "note" and lines(finding) == [122, 123]
     assert not found("coverage", labelled(*topic_rows("garden", 20)))  # too few to say
+
+
+def test_signs_and_numbers_tell_labels_apart_and_joints_do_not():
+    told = ["1", "-1", "C", "C++", "C#", "1 2", "12"]
+    assert not found(
+        "format_consistency", labelled(*((f"text {i}", t) for i, t in enumerate(told)))
+    )
+    pairs = [("a", "lost card"), ("b", "Lost_Card"), ("c", "top-10"), ("d", "top 10"), ("e", "x")]
+    (finding,) = found("format_consistency", labelled(*pairs))
+    assert finding.evidence.startswith("2 labels are written in more than one way")

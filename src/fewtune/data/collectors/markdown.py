@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Markdown", "front_matter", "markdown_blocks", "strip_tags"]
 
+BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 SIGNS = re.compile(r"^(#{1,6} |[-*+] |\d+[.)] |```|> )|\]\(|\*\*\w", re.MULTILINE)
 TAG = re.compile(r"<[/!?]?[a-zA-Z][^<>]*>")
 TITLE = re.compile(r"^title\s*:\s*[\"']?(.+?)[\"']?\s*$", re.IGNORECASE)
@@ -109,6 +110,8 @@ class _Walker:
                 parts.append(child.content)
             elif child.type in ("hardbreak", "softbreak"):
                 parts.append("\n" if child.type == "hardbreak" else " ")
+            elif child.type == "html_inline" and BREAK.fullmatch(child.content):
+                parts.append("\n")
         return "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n")).strip()
 
     def _list(self, token: Token) -> None:

@@ -148,10 +148,20 @@ def drop_chrome(tree: Any, notes: list[str]) -> None:
     for element in list(chain(tree.iter(*CHROME), menus)):
         if element.getparent() is None:
             continue
+        if element.tag == "button" and _is_question(element):
+            element.drop_tag()
+            continue
         lost += len(" ".join(element.itertext()).split())
         element.drop_tree()
     if lost:
         notes.append(f"{many(lost, 'word')} of menus, forms, side bars and footers left out.")
+
+
+def _is_question(button: Any) -> bool:
+    """Return whether a button is a heading, or a question, that opens what stands below it."""
+    text = spaced("".join(button.itertext()))
+    headed = any(isinstance(e.tag, str) and e.tag in HEADINGS for e in button.iterancestors())
+    return bool(text) and (headed or text.endswith("?"))
 
 
 def text_of(element: Any) -> str:
@@ -174,6 +184,7 @@ class _Flow:
         self._mark = ""
         self._cells = 0
         self._tight = False
+        self._as_written = False
 
     def blocks(self, tree: Any) -> Iterator[Block]:
         """Yield the blocks of a tree."""
@@ -181,7 +192,7 @@ class _Flow:
             if kind == "text":
                 if not self._words:
                     self._line = line_of(node)
-                self._words.append(re.sub(r"\s+", " ", value))
+                self._words.append(value if self._as_written else re.sub(r"\s+", " ", value))
             elif value == "br":
                 self._words += ["\n"] if kind == "start" else []
             elif value in ("td", "th"):
@@ -198,20 +209,24 @@ class _Flow:
         """Note what the next words are part of."""
         if tag in HEADINGS:
             self._level = int(tag[1]) if kind == "start" else 0
+        elif tag == "pre":
+            self._as_written = kind == "start"
         elif tag == "li":
             self._mark = "- " if kind == "start" else ""
         elif tag in ("ul", "ol", "table"):
             self._tight = False
 
     def _flush(self) -> Iterator[Block]:
-        lines = [spaced(line) for line in "".join(self._words).split("\n")]
+        tidy = str.rstrip if self._as_written else spaced
+        lines = [tidy(line) for line in "".join(self._words).split("\n")]
         text = "\n".join(line for line in lines if line).removesuffix(" |").removesuffix("|")
         row = any(word == " | " for word in self._words)
         self._words = []
         if text.strip():
             listed = bool(self._mark) or row
             tight = listed and self._tight
-            yield Block(self._mark + text.strip(), str(self._line), self._level, tight=tight)
+            text = text if self._as_written else text.strip()
+            yield Block(self._mark + text, str(self._line), self._level, tight=tight)
             self._mark, self._tight = "", listed
 
 

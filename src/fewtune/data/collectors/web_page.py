@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from fewtune.data.collectors.base import Collector, Document, Options, nothing_found
+from fewtune.data.collectors.base import Collector, Document, Options, many, nothing_found
 from fewtune.data.collectors.blocks import Block, as_dataset
 from fewtune.data.collectors.markup import (
     drop_chrome,
@@ -55,11 +56,17 @@ class WebPage(Collector):
         lines = _lines(tree)
         every = list(flow(tree))
         blocks = _main_blocks(tree, lines)
-        if len(blocks) < min(2, len(every)) or not any(block.level == 0 for block in blocks):
-            # On a short page trafilatura runs headings and text together.
+        # On a short page trafilatura runs headings and text together.
+        short = len(blocks) < min(2, len(every)) or not any(block.level == 0 for block in blocks)
+        if short:
             blocks = every
             if blocks:
                 notes.append("No main text stands out, so all text outside of menus was taken.")
+        else:
+            blocks = list(_with_headings(blocks, every))
+            left = _words(every) - _words(blocks)
+            if left > 0:
+                notes.append(f"{many(left, 'word')} outside of the main text left out.")
         if not any(block.level == 0 for block in blocks):
             nothing_found(
                 "a page with text",
@@ -68,6 +75,30 @@ class WebPage(Collector):
                 "Save the page from the browser after it has loaded, or leave it out",
             )
         return as_dataset(blocks, document, options, notes, title)
+
+
+def _with_headings(blocks: Sequence[Block], every: Sequence[Block]) -> Sequence[Block]:
+    """Return the main text with the headings that divide it, where none of them was kept.
+
+    Where no element says that it holds the content, trafilatura keeps paragraphs alone. All is
+    taken then from the heading above the first to the end of the section of the last.
+    """
+    kept = {block.text for block in blocks}
+    places = [at for at, block in enumerate(every) if block.text in kept]
+    if not places or any(block.level for block in blocks):
+        return blocks
+    first, last = places[0], places[-1] + 1
+    if not any(block.level for block in every[first:last]):
+        return blocks
+    while first and every[first - 1].level:
+        first -= 1
+    while last < len(every) and not every[last].level:
+        last += 1
+    return every[first:last]
+
+
+def _words(blocks: Sequence[Block]) -> int:
+    return sum(len(block.text.split()) for block in blocks)
 
 
 def _nothing(blocks: list[Block], notes: list[str]) -> str:

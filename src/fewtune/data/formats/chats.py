@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from fewtune.data.formats.base import clip, listed, name_kind
+from fewtune.data.formats.base import Record, clip, listed, name_kind
 from fewtune.records import Message
 
-__all__ = ["ROLES", "BadTurn", "as_input", "parse_turns"]
+__all__ = ["ROLES", "BadTurn", "as_input", "join_halves", "parse_turns"]
 
 ROLES = {
     "system": "system",
@@ -108,6 +109,24 @@ def _text(content: Any, number: int) -> str:
         if len(texts) == len(parts):
             return "".join(texts)
     raise BadTurn(f"text as the content of turn {number}", name_kind(content))
+
+
+def join_halves(records: Iterable[Record]) -> list[Record]:
+    """Return rows with the turns of a prompt and of its completion as one list of messages.
+
+    So TRL writes chats of which the last turns are to be learned; others are as they were.
+    """
+    return [
+        replace(record, fields=_joined(record.fields))
+        if all(isinstance(record.fields.get(half), list) for half in ("prompt", "completion"))
+        else record
+        for record in records
+    ]
+
+
+def _joined(fields: Mapping[str, Any]) -> dict[str, Any]:
+    rest = {name: value for name, value in fields.items() if name not in ("prompt", "completion")}
+    return {"messages": [*fields["prompt"], *fields["completion"]], **rest}
 
 
 def as_input(turns: tuple[Message, ...]) -> str:

@@ -9,12 +9,13 @@ from itertools import product
 from typing import Any
 
 from fewtune.data.formats.base import Table, listed
-from fewtune.data.formats.doubt import guess, refuse_hidden
+from fewtune.data.formats.doubt import guess, refuse_hidden, refuse_nested
 from fewtune.data.formats.names import (
     EXTRA_FIELDS,
     IMAGE_SUFFIXES,
     NAMES,
     SHAPE_WORDS,
+    SYSTEM,
     fold,
 )
 from fewtune.data.formats.reading import Reading
@@ -78,7 +79,9 @@ def find_reading(
     extras = {f: c for f, c in extras.items() if c not in reading.main()}
     reading = Reading(reading.shape, {**reading.columns, **extras})
     notes = [f"Read as {reading.words()}."]
-    unused = [column for column in counts if column not in reading.columns.values()]
+    # A chat's system prompt may stand in a column of its own, which is read with it.
+    read = {*reading.columns.values(), *(SYSTEM if reading.shape == "chat" else ())}
+    unused = [column for column in counts if column not in read]
     if unused:
         notes.append(f"Columns left unused: {listed(unused)}.")
     return reading, notes
@@ -228,7 +231,19 @@ def _nothing_fits(table: Table, given: Mapping[str, str], shape: Shape | None) -
             where,
             "Name the other column too, e.g. --columns text=question,label=kind",
         )
-    cure = f"Say which column is which, e.g. {guess(table)}"
+    if len(table.records) == 1 and all(
+        isinstance(value, list | dict) for value in table.records[0].fields.values()
+    ):
+        return DataError(
+            "a row for each example",
+            f"one whose cells are lists or objects, under {listed(counts)}",
+            where,
+            "Write one object for each row, in a list or one a line; from pandas with "
+            'to_json(orient="records", lines=True)',
+        )
+    refuse_nested(table, list(counts), "")
+    suggested = guess(table)
+    cure = f"Say which column is which, e.g. {suggested}" if suggested else "Bring columns of text"
     # Names like sentences are a first row: the file has no header.
     if table.header and any(len(c) > 40 or c.count(" ") > 3 or c[-1:] in "?!." for c in counts):
         cure = "Add a first line with the names of the columns, e.g. text,label"

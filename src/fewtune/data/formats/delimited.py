@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,9 @@ from fewtune.data.formats.decode import open_text, read_lines
 from fewtune.errors import DataError
 
 __all__ = ["read_csv", "read_tsv"]
+
+SEVERAL, MOST = 3, 0.8
+"""Lines inside a cell from which on, and the share of them that look like rows, are told."""
 
 _CURE = "Mend the row, or put quotes around cells that hold a separator or a quote"
 
@@ -30,30 +34,66 @@ def read_csv(path: Path, name: str, known: Collection[str] = ()) -> Table:
         lines = read_lines(text, name)
         first = next(lines)
         notes = [encoding.note] if encoding.note else []
-        delimiter = _find_delimiter(first, known)
+        # Excel reads, and some programs write, the separator in a line before the header.
+        told = re.fullmatch(r"sep=([,;\t|])\s*", first, re.IGNORECASE)
+        passed = 1 if told else 0
+        first = next(lines, "") if told else first
+        delimiter = told[1] if told else _find_delimiter(first, known)
         if delimiter != ",":
             words = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}[delimiter]
             notes.append(f"The columns are separated by {words}.")
         table = Table(name, [], str(path.parent), notes)
-        return _read(_chain(first, lines), table, delimiter, csv.QUOTE_MINIMAL)
+        table = _read(_chain(first, lines), table, delimiter, csv.QUOTE_MINIMAL, passed)
+        _say_swallowed(table, delimiter)
+        return table
 
 
 def read_tsv(path: Path, name: str) -> Table:
-    """Return the rows of a file with tabs between cells, whether or not it uses quotes."""
+    """Return the rows of a file with tabs between cells, whether or not it uses quotes.
+
+    Many such files never quote, so that a quote is a character like any other: one at the beginning
+    of a cell and another at the end of a later one would make a single cell of all between them.
+    """
+    quoted = fault = None
     try:
-        with open_text(path, name) as (text, encoding):
-            table = Table(name, [], str(path.parent), [encoding.note] if encoding.note else [])
-            return _read(read_lines(text, name), table, "\t", csv.QUOTE_MINIMAL)
-    except DataError as quoted:
-        # Many tab-separated files never quote, so that a quote is a character like any other.
-        with open_text(path, name) as (text, encoding):
-            table = Table(name, [], str(path.parent), [encoding.note] if encoding.note else [])
-            try:
-                _read(read_lines(text, name), table, "\t", csv.QUOTE_NONE)
-            except DataError:
-                raise quoted from None
-        table.notes.append("Quotes were read as characters, since they do not enclose whole cells.")
-        return table
+        quoted = _tabs(path, name, csv.QUOTE_MINIMAL)
+    except DataError as error:
+        fault = error
+    if quoted is not None and not any(
+        "\n" in cell and "\t" in cell
+        for record in quoted.records
+        for cell in record.fields.values()
+    ):
+        return quoted
+    try:
+        plain = _tabs(path, name, csv.QUOTE_NONE)
+    except DataError:
+        if quoted is not None:
+            return quoted
+        raise fault or AssertionError from None
+    plain.notes.append("Quotes were read as characters, since they do not enclose whole cells.")
+    return plain
+
+
+def _tabs(path: Path, name: str, quoting: Literal[0, 3]) -> Table:
+    with open_text(path, name) as (text, encoding):
+        table = Table(name, [], str(path.parent), [encoding.note] if encoding.note else [])
+        return _read(read_lines(text, name), table, "\t", quoting)
+
+
+def _say_swallowed(table: Table, delimiter: str) -> None:
+    """Say which rows have a cell of several lines most of which look like rows themselves."""
+    for record in table.records:
+        for cell in record.fields.values():
+            # What stands before the first line end and after the last may be parts of cells.
+            inside = cell.split("\n")[1:-1]
+            alike = sum(line.count(delimiter) == len(record.fields) - 1 for line in inside)
+            if len(inside) >= SEVERAL and alike >= MOST * len(inside):
+                table.notes.append(
+                    f"A cell of {table.where(record)} holds {len(inside) + 2:,} lines that look "
+                    "like rows of their own: a quote at its beginning may not be meant as one."
+                )
+                return
 
 
 def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
@@ -79,15 +119,17 @@ def _find_delimiter(header: str, known: Collection[str]) -> str:
 class _Rows:
     """Cells of each row with the physical line on which it starts."""
 
-    def __init__(self, lines: Iterator[str], delimiter: str, quoting: Literal[0, 3]) -> None:
+    def __init__(
+        self, lines: Iterator[str], delimiter: str, quoting: Literal[0, 3], passed: int
+    ) -> None:
         self._reader = csv.reader(
             lines, delimiter=delimiter, quoting=quoting, strict=quoting != csv.QUOTE_NONE
         )
-        self.line = 0
+        self.line = self._passed = passed
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         while True:
-            self.line = self._reader.line_num + 1
+            self.line = self._passed + self._reader.line_num + 1
             try:
                 cells = next(self._reader)
             except StopIteration:
@@ -95,8 +137,11 @@ class _Rows:
             yield self.line, cells
 
 
-def _read(lines: Iterator[str], table: Table, delimiter: str, quoting: Literal[0, 3]) -> Table:
-    rows = _Rows(lines, delimiter, quoting)
+def _read(
+    lines: Iterator[str], table: Table, delimiter: str, quoting: Literal[0, 3], passed: int = 0
+) -> Table:
+    """Return the rows; ``passed`` lines of the file stood before."""
+    rows = _Rows(lines, delimiter, quoting, passed)
     # The csv module keeps its longest cell for the whole process, so it is put back.
     before = csv.field_size_limit(MAX_LINE)
     try:

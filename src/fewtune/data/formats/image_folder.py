@@ -55,8 +55,16 @@ def _refuse_parts(folders: list[Path], name: str) -> None:
             "a folder for each class of images",
             f"the parts of a split: {listed(parts)}",
             name,
-            f"Give one of them, such as {Path(name) / parts[0]}, and another with --test",
+            _give(parts, name),
         )
+
+
+def _give(parts: list[str], name: str) -> str:
+    """Return which of the parts of a split to give as what."""
+    first = next((part for part in parts if part.lower().startswith("train")), parts[0])
+    others = [part for part in parts if part != first]
+    second = next((part for part in others if part.lower().startswith("test")), others[0])
+    return f"Give {Path(name) / first}, and {Path(name) / second} with --test"
 
 
 def _no_classes(path: Path, name: str, loose: list[Path]) -> DataError:

@@ -13,6 +13,7 @@ __all__ = [
     "METADATA",
     "NAMES",
     "SHAPE_WORDS",
+    "SYSTEM",
     "fold",
 ]
 
@@ -32,6 +33,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "output": ("output", "response", "completion", "answer"),
 }
 """Names under which each field is found by itself; the first is its own and beats the others."""
+
+SYSTEM = ("system", "system_prompt")
+"""Columns in which a chat's system prompt may stand by itself."""
 
 EXTRA_FIELDS = ("group", "time", "weight", "parent")
 """Fields that any row may have besides; taken only from columns of exactly these names."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -12,10 +13,14 @@ from typing import Any
 
 from fewtune.data.formats.base import Faults, Record, Table, clip, name_kind
 from fewtune.data.formats.chats import BadTurn, as_input, parse_turns
+from fewtune.data.formats.names import SYSTEM
 from fewtune.data.formats.reading import Reading
 from fewtune.records import Example, Message
 
 __all__ = ["Broken", "examples_from"]
+
+WHOLE = re.compile(r"^(-?\d+)\.0+$")
+"""A whole number that is written as a fraction."""
 
 
 class Broken(Exception):
@@ -56,7 +61,7 @@ class _Reader:
         if column not in record.fields:
             keys = ", ".join(list(record.fields)[:6]) or "none"
             raise Broken(f"the column {clip(column, 40)}", f"a row with the columns {keys}")
-        return record.fields[column]
+        return _filled(record.fields[column])
 
     def _string(self, record: Record, field: str) -> str:
         value = self._cell(record, field)
@@ -84,7 +89,7 @@ class _Reader:
         """Return the cell, or nothing where rows to predict leave it out or empty."""
         if not self._need_target:
             column = self._columns.get(field)
-            if column is None or record.fields.get(column) in (None, ""):
+            if column is None or _filled(record.fields.get(column)) in (None, ""):
                 return None
         return self._label(record) if field == "label" else self._string(record, field)
 
@@ -139,7 +144,7 @@ class _Reader:
 
     def _chat(self, record: Record) -> dict[str, Any]:
         value = self._cell(record, "messages")
-        system = record.fields.get("system") or record.fields.get("system_prompt")
+        system = next((s for name in SYSTEM if (s := record.fields.get(name))), None)
         try:
             turns = parse_turns(value, system)
         except BadTurn as bad:
@@ -166,10 +171,12 @@ class _Reader:
     def _extras(self, record: Record) -> dict[str, Any]:
         values: dict[str, Any] = {}
         if "group" in self._columns:
-            value = record.fields.get(self._columns["group"])
+            value = _filled(record.fields.get(self._columns["group"]))
             if isinstance(value, list | dict):
                 raise Broken("a name or number as the group", name_kind(value))
-            values["group"] = "" if value is None else self._clean(str(value), "group")
+            # A column of numbers with a gap is written with points: 1.0 is the group 1 elsewhere.
+            name = "" if value is None else self._clean(str(value), "group")
+            values["group"] = WHOLE.sub(r"\1", name)
         if "weight" in self._columns:
             values["weight"] = _weight(record.fields.get(self._columns["weight"]))
         if "time" in self._columns:
@@ -180,6 +187,11 @@ class _Reader:
                 raise Broken("the source of a row as the parent", name_kind(value))
             values["parent"] = self._clean(value, "parent") if value else ""
         return values
+
+
+def _filled(value: Any) -> Any:
+    """Return a cell; ``NaN``, by which pandas writes an empty one, as nothing."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _number(value: float) -> str:

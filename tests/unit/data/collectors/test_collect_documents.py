@@ -44,12 +44,12 @@ def test_markdown(put):
     path = put(
         "h.md",
         "---\ntitle: X\n---\n# House\n\nIntro *text*\nruns [on](http://a.b).\n\n## Menu\n\n"
-        "1. One\n0. Desk\n\n| A | B |\n|---|---|\n| c | `d` |\n\n<!-- hidden -->\n",
+        "1. One<br>or\n0. Desk\n\n| A | B |\n|---|---|\n| c | `d` |\n\n<!-- hidden -->\n",
     )
     data = collect_with("markdown", path)
     assert rows(data) == [
         ("House\n\nIntro text runs on.", "h.md:6"),
-        ("House\nMenu\n\n1. One\n0. Desk\n\nA | B\nc | d", "h.md:11"),
+        ("House\nMenu\n\n1. One\nor\n0. Desk\n\nA | B\nc | d", "h.md:11"),
     ]
     assert [e.group for e in data] == ["h.md:4", "h.md:9"]
     assert any("Lines 1 to 3" in note for note in data.notes)
@@ -106,6 +106,24 @@ def test_a_short_page_keeps_its_headings_and_its_encoding(put):
     page = '<meta charset="iso-8859-1"><h1>Caf\xe9</h1><p>Ouvert d\x92habitude.</p>'
     data = collect_with("web_page", put("a.html", page.encode("latin-1")))
     assert data[0].target == "Café\n\nOuvert d’habitude."
+
+
+@pytest.mark.parametrize("sections", [3, 10, 40])
+def test_a_page_whose_text_lies_bare_in_its_body_keeps_its_headings_and_lists(put, sections):
+    body = "".join(
+        f"<h2>Parcel {n}</h2><p>We keep parcel {n} at the counter for some days, and then it goes "
+        f"back to its sender.</p><ul><li>Bring card {n}</li></ul>"
+        for n in range(sections)
+    )
+    page = f"<title>Shop</title><body><h1>Guide</h1>{body}</body>"
+    text = "\n".join(e.target for e in collect_with("web_page", put("a.html", page)))
+    assert [text.count(word) for word in ("\nParcel", "- Bring card")] == [sections, sections]
+
+
+def test_code_of_a_page_keeps_its_lines_and_their_indentation(put):
+    page = "<h1>Setup</h1><pre>if x:\n    y()\n</pre>"
+    data = collect_with("web_page", put("a.html", page))
+    assert data[0].target == "Setup\n\nif x:\n    y()"
 
 
 def test_entities_of_a_page_read_no_file(put):

@@ -113,3 +113,15 @@ def test_broken_data_is_named_and_the_page_still_read(put):
 def test_no_pairs_says_what_would_be_some(put):
     with pytest.raises(DataError, match="lines that start with Q: and A:"):
         collect_with("faq", put("f.txt", "Only some words.\n"))
+
+
+def test_questions_on_buttons_are_kept_and_other_buttons_are_not(put):
+    page = "<h1>FAQ</h1>" + "".join(
+        f"<h3><button>How do I pay {what}?</button></h3><p>With {what}.</p><button>Share</button>"
+        for what in ("cash", "a card")
+    )
+    data = collect_with("faq", put("a.html", page))
+    assert [(e.input, e.target) for e in data] == [
+        ("How do I pay cash?", "With cash."),
+        ("How do I pay a card?", "With a card."),
+    ]
