@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ __all__ = [
     "SHARED",
     "alone",
     "command",
+    "kept",
+    "kept_or_leave",
     "mean_interval",
     "read_csv",
     "save",
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOMS = Path(__file__).resolve().parent
+"""Where each room of benchmarks has its results."""
 
 
 def shared(*parts: str) -> Path:
@@ -81,25 +85,51 @@ def mean_interval(values: list[float], seed: int = 0) -> tuple[float, float, flo
     return float(array.mean()), float(low), float(high)
 
 
+def kept(name: str, empty: Any) -> Any:
+    """Return the results that earlier calls kept under ``ROOM/NAME``; ``empty`` for none."""
+    path = _place(name)
+    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else empty
+
+
+def kept_or_leave(name: str) -> Any:
+    """Return what is kept under ``ROOM/NAME``, to print it; leave with a sentence for none."""
+    found = kept(name, None)
+    if not found:
+        print(f"nothing is kept in {_place(name).relative_to(ROOMS)}")
+        sys.exit(0)
+    return found
+
+
 def save(name: str, results: Any) -> Path:
     """Keep raw results with the environment they were measured in; return the file."""
-    room, _, stem = name.rpartition("/")
-    return write(Path(__file__).parent / room / "results" / f"{stem}.json", results)
+    return write(_place(name), results)
 
 
-def write(path: Path, results: Any, seed: int = 0) -> Path:
+def write(
+    path: Path, results: Any, seed: int = 0, environment: Mapping[str, Any] | None = None
+) -> Path:
     """Write results to a file with the environment they were measured in; return it.
 
     It is replaced in one step: another process may be reading it.
+
+    Parameters
+    ----------
+    environment
+        What is known of the process that measured, where it was not this one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    about = describe(seed=seed)
+    about = {**describe(seed=seed), **(environment or {})}
     about.pop("command")
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     text = json.dumps({"environment": about, "results": results}, indent=1)
     fresh.write_text(text + "\n", encoding="utf-8")
     os.replace(fresh, path)
     return path
+
+
+def _place(name: str) -> Path:
+    room, _, stem = name.rpartition("/")
+    return ROOMS / room / "results" / f"{stem}.json"
 
 
 @contextmanager

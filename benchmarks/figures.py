@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
-from benchmarks.quality_figures import HERE, Figures, count, quality_figures
+from benchmarks.few_shot_figures import Figures, count
+from benchmarks.quality_figures import quality_figures
+
+__all__ = ["figures"]
+
+HERE = Path(__file__).resolve().parent
 
 
 def figures() -> Figures:

@@ -2,104 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from pathlib import Path
 from typing import Any
 
-__all__ = ["HERE", "Figures", "count", "quality_figures"]
+from benchmarks.common import kept
+from benchmarks.few_shot_figures import Figures, count, few_shot_figures
 
-HERE = Path(__file__).resolve().parent
-
-Figures = list[tuple[str, str, str]]
-"""What was measured, what it came to, and the results it is read from, without their ending."""
+__all__ = ["quality_figures"]
 
 
 def quality_figures() -> Figures:
     """Return every figure with the path of its results, from this folder."""
     return [
-        *_few_shot("few_shot"),
-        *_few_shot("few_shot_cuda"),
+        *few_shot_figures(),
         *_target_and_forgetting("cpu"),
         *_target_and_forgetting("cuda"),
         *_memorization(),
         *_drift(),
         *_regret(),
         *_calibration(),
+        *_intervals(),
         *_value_curve(),
         *_rotations(),
     ]
-
-
-CELLS = {
-    "banking77-4": "Banking77, 4 rows a class",
-    "banking77-8": "Banking77, 8 rows a class",
-    "banking77-16": "Banking77, 16 rows a class",
-    "front_desk": "front desk, 645 rows of 12 classes",
-}
-RIVALS = {
-    "frozen10": "the frozen encoder with logistic regression",
-    "frozencv": "with its strength by cross-validation",
-    "setfit": "SetFit",
-    "trainer": "the transformers Trainer at the best of",
-}
-
-
-Runs = dict[int, dict[str, Any]]
-
-
-def _few_shot_runs(folder: str) -> dict[tuple[str, str], Runs]:
-    """Return what is kept of each cell and contender, by seed."""
-    found: dict[tuple[str, str], Runs] = {}
-    for path in (HERE / "quality/results" / folder).glob("*.json"):
-        one = json.loads(path.read_text())
-        name = one["contender"].partition("-")[0]
-        runs = found.setdefault((one["cell"], name), {})
-        # Of the Trainer's rates the best on the test rows counts, in its favour.
-        if one["seed"] not in runs or runs[one["seed"]]["accuracy"] < one["accuracy"]:
-            runs[one["seed"]] = one
-    return found
-
-
-def _few_shot(folder: str) -> Figures:
-    """Return `fit` beside its rivals, each over the seeds that both have."""
-    found = _few_shot_runs(folder)
-    rows = []
-    for cell, what in CELLS.items():
-        ours = found.get((cell, "quick"), {})
-        if not ours:
-            continue
-        told = []
-        for rival, words in RIVALS.items():
-            theirs = found.get((cell, rival), {})
-            seeds = sorted(set(ours) & set(theirs))
-            if seeds:
-                few = "" if len(seeds) == len(ours) else f" ({count(len(seeds), 'seed')})"
-                if rival == "trainer":
-                    files = (HERE / "quality/results" / folder).glob(f"{cell}_*_trainer-*.json")
-                    rates = {path.stem.rpartition("_")[2] for path in files}
-                    words += f" {count(len(rates), 'rate')}"
-                told.append(f"{words} {mean_accuracy(theirs, seeds)}{few}")
-        cards = sorted({run["accelerator"] for run in ours.values() if "accelerator" in run})
-        where = f" on a GPU ({', '.join(cards)})" if cards else ""
-        rows.append(
-            (
-                f"{what}, all-MiniLM-L6-v2, `fit --effort quick`{where}, "
-                f"{count(len(ours), 'seed')}",
-                f"{mean_accuracy(ours, sorted(ours))}; {', '.join(told)}; "
-                f"{next(iter(ours.values()))['n']:,} test rows",
-                f"quality/results/{folder}",
-            )
-        )
-    return rows
-
-
-def mean_accuracy(runs: Runs, seeds: list[int]) -> str:
-    return f"{100 * sum(runs[seed]['accuracy'] for seed in seeds) / len(seeds):.2f}%"
-
-
-def count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 OF_BEFORE = ", on a GPU, some refits held and as long as the rules of before had them"
@@ -108,16 +33,17 @@ OF_BEFORE = ", on a GPU, some refits held and as long as the rules of before had
 
 def _target_and_forgetting(device: str) -> Figures:
     """Return how many cells keep the target and save nine tenths of what plain tuning forgets."""
-    from benchmarks.quality.target_and_forgetting import JUDGED, RESULTS, by_cell, kept, together
+    from benchmarks.quality._target_judged import JUDGED, RESULTS, kept, pairs, together, weighed
 
     rows: Figures = []
     for name, words in JUDGED.items():
-        there = by_cell(kept(device), name)
+        there = pairs(kept(device), name)
         if not there:
             continue
-        cells = [together(seeds) for seeds in there.values()]
-        each = [one for seeds in there.values() for one in seeds]
-        counts = [len(seeds) for seeds in there.values()]
+        by_cell = [[weighed(*pair) for pair in fits] for fits in there.values()]
+        cells = [together(seeds) for seeds in by_cell]
+        each = [one for seeds in by_cell for one in seeds]
+        counts = [len(seeds) for seeds in by_cell]
         seeds = "1 seed each" if max(counts) == 1 else f"{min(counts)} to {max(counts)} seeds each"
         saved = [100 * one.saved for one in cells]
         rows.append(
@@ -126,16 +52,43 @@ def _target_and_forgetting(device: str) -> Figures:
                 f"{count(len(cells), 'cell')} ({seeds}{OF_BEFORE if device == 'cuda' else ''})",
                 f"{sum(one.good for one in cells)} within 1% of its target with at least 90% less "
                 f"loss on general text, over their seeds ({sum(one.good for one in each)} of "
-                f"{len(each)} seeds); saved {min(saved):.0f}% to {max(saved):.0f}%",
+                f"{len(each)} seeds); saved {min(saved):.0f}% to {max(saved):.0f}%"
+                f"{_probes(there)}",
                 f"quality/results/{RESULTS[device].name}",
             )
         )
     return rows
 
 
+MODELS = {"builtin": "the built-in model"}
+"""What a model is called where it is not by its name."""
+
+
+def _probes(there: dict[str, Any]) -> str:
+    """Return what is saved by the probes' own score, and how well one fit tells that score."""
+    from benchmarks.quality._target_judged import probed
+
+    found = {cell: seen for cell, fits in there.items() if (seen := probed(fits))}
+    if not found:
+        return ""
+    by_model: dict[str, list[float]] = {}
+    for cell, seen in found.items():
+        by_model.setdefault(cell.rpartition("/")[2], []).append(100 * seen.saved)
+    told = []
+    for model, saved in sorted(by_model.items()):
+        several = f" to {max(saved):.0f}%" if len(saved) > 1 else ""
+        told.append(f"{min(saved):.0f}%{several} with {MODELS.get(model, model)}")
+    noise = 100 * statistics.mean(seen.noise[1] for seen in found.values())
+    return (
+        f". Of what plain tuning forgets of the probes (right before, wrong after, less chance) it "
+        f"saves {', '.join(told)}: at least 90% in {sum(s.saved >= 0.9 for s in found.values())} "
+        f"of {count(len(found), 'cell')}; one fit tells its share of them to ±{noise:.1f} points"
+    )
+
+
 def _memorization() -> Figures:
     """Return the exposure of planted secrets after plain tuning and after a fit."""
-    seeds = _results("memorization")
+    seeds = kept("quality/memorization", {})
     if not seeds:
         return []
     told = []
@@ -159,7 +112,7 @@ def _drift() -> Figures:
     """Return how well the divergence along the base's answers ranks runs by what they forget."""
     from scipy.stats import spearmanr
 
-    runs = list(_results("kl_proxy_own").values())
+    runs = list(kept("quality/kl_proxy_own", {}).values())
     if len(runs) < 3:
         return []
     drift = [run["own"] for run in runs]
@@ -178,7 +131,8 @@ def _drift() -> Figures:
 
 def _regret() -> Figures:
     """Return how far ``normal`` is behind the best of thirty configurations, over whole cells."""
-    from benchmarks.quality.regret import CELLS, every, together, unit
+    from benchmarks.quality._regret_cells import CELLS
+    from benchmarks.quality._regret_judged import every, together, unit
 
     found = {name: list(seeds.values()) for name in CELLS if (seeds := every(name))}
     if not found:
@@ -209,7 +163,7 @@ def _regret() -> Figures:
 
 def _regret_within_budget(cells: dict[str, Any]) -> Figures:
     """Return the same against the best that keeps the budget of general loss, where asked for."""
-    from benchmarks.quality.regret import BUDGET, MOST_SHARE
+    from benchmarks.quality._regret_judged import BUDGET, MOST_SHARE
 
     told = []
     near = 0
@@ -235,7 +189,7 @@ def _regret_within_budget(cells: dict[str, Any]) -> Figures:
 
 def _calibration() -> Figures:
     """Return calibration without held-out rows, over the cells."""
-    runs = _results("calibration")
+    runs = kept("quality/calibration", [])
     cells = list(dict.fromkeys(run["cell"] for run in runs))
     told = []
     for cell in cells:
@@ -259,9 +213,34 @@ def _calibration() -> Figures:
     ]
 
 
+def _intervals() -> Figures:
+    """Return in how many cells 95% intervals hold a known truth as often as they say."""
+    from benchmarks.quality.intervals import LEAST, MOST, good
+
+    cells = kept("quality/intervals", [])
+    if not cells:
+        return []
+    sizes = sorted({cell["n"] for cell in cells})
+    sets = min(last - first + 1 for first, last in (cell["seeds"] for cell in cells))
+    missed = [
+        f"{cell['cell']} at {cell['n']}: {100 * cell['covered']:.1f}%"
+        for cell in cells
+        if not good(cell)
+    ]
+    return [
+        (
+            f"coverage of 95% intervals, {sets} simulated data sets a cell whose truth is known, "
+            f"of {', '.join(map(str, sizes[:-1]))} and {sizes[-1]} rows or groups",
+            f"{sum(map(good, cells))} of {count(len(cells), 'cell')} hold it in {100 * LEAST:.0f}% "
+            f"to {100 * MOST:.0f}% of them (not: {'; '.join(missed) or 'none'})",
+            "quality/results/intervals",
+        )
+    ]
+
+
 def _value_curve() -> Figures:
     """Return how often the stated interval of a gain held what twice the rows brought."""
-    runs = _results("value_curve")
+    runs = kept("quality/value_curve", [])
     said = [run for run in runs if not run["doubt"]]
     if not said:
         return []
@@ -270,9 +249,10 @@ def _value_curve() -> Figures:
     gain = statistics.mean(run["measured"] for run in said)
     return [
         (
-            f"what twice the rows bring, told from the rows alone (Banking77, {len(said)} draws)",
-            f"{inside} of {len(said)} gains inside the stated interval, ± {100 * half:.1f} points "
-            f"on average where {100 * gain:.1f} were gained",
+            f"what twice the rows bring, told from the rows alone (Banking77, {len(runs)} draws)",
+            f"{inside} of the {len(said)} told, of {len(runs)}, inside the stated interval, "
+            f"± {100 * half:.1f} points on average where {100 * gain:.1f} were gained; the others "
+            "were not told",
             "quality/results/value_curve",
         )
     ]
@@ -280,7 +260,7 @@ def _value_curve() -> Figures:
 
 def _rotations() -> Figures:
     """Return what judging in turn tells beside one test part."""
-    runs, found = _results("rotations"), []
+    runs, found = kept("quality/rotations", []), []
     for each in sorted({run["each"] for run in runs}):
         some = [run for run in runs if run["each"] == each]
         own = [run["TF-IDF"] for run in some]
@@ -298,8 +278,3 @@ def _rotations() -> Figures:
         )
         found.append(told)
     return found
-
-
-def _results(name: str) -> Any:
-    path = HERE / "quality" / "results" / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}

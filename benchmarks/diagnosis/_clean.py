@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.common import read_csv, shared
 from benchmarks.diagnosis._planted import SHORT_GENERATION, Fit
 from benchmarks.diagnosis._rows import STORIES, images, lines, pairs, table, texts
-from benchmarks.quality.target_and_forgetting import dialogues, facts
+from benchmarks.quality._target_rows import dialogues, facts
 
 __all__ = ["clean"]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from benchmarks.common import shared
 from benchmarks.diagnosis._rows import STORIES, images, lines, pairs, table, texts
-from fewtune.verbs.prepare import prepare
 
 __all__ = ["FAULTS", "SHORT_GENERATION", "Fit"]
 
@@ -66,6 +65,8 @@ def _rate(factor: float) -> Callable[[int, Path], Fit]:
     """Return the planting of a rate that is ``factor`` times the one planned."""
 
     def plant(seed: int, folder: Path) -> Fit:
+        from fewtune.verbs.prepare import prepare
+
         if seed % 2:
             train, judge = pairs(seed, 40)
             data, test = lines(folder / "pairs.jsonl", train), lines(folder / "t.jsonl", judge[:8])

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.common import read_csv, shared, write_csv
-from benchmarks.quality.target_and_forgetting import e2e
+from benchmarks.quality._target_rows import e2e
 
 __all__ = ["STORIES", "Texts", "images", "lines", "pairs", "table", "texts"]
 

@@ -1,14 +1,15 @@
 """Twelve planted faults × 20 runs, and 100 clean runs: what is named in each.
 
     python -m benchmarks.diagnosis.faults [--only rate_too_high clean] [--seeds 0 20] [--seconds S]
+        [--print]
 
-The protocol is in PROTOCOL.md. Each run is kept at once in results/; a rerun fills what is missing.
+The protocol is in PROTOCOL.md. Each run is kept at once in results/; a rerun fills what is missing;
+``--print`` tells what is there and runs nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -16,13 +17,13 @@ from typing import Any
 
 from scipy.stats import binomtest
 
+from benchmarks import common
 from benchmarks.common import alone, save
 from benchmarks.diagnosis._clean import clean
 from benchmarks.diagnosis._planted import FAULTS, Fit
 from fewtune.errors import FewtuneError
 from fewtune.records import Event
 
-RESULTS = Path(__file__).parent / "results"
 PHRASES = {"rate_too_high": ("rate too high", "learning rate")}
 """Words of a refusal that name the fault, where they are not its name."""
 FIRST = {"wrong_template": 20}
@@ -110,10 +111,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no run after so long")
     parser.add_argument("--tuning", action="store_true", help="seeds from 100 on, kept apart")
     parser.add_argument("--backwards", action="store_true", help="for a second process")
+    parser.add_argument("--print", action="store_true", help="what is kept, without any run")
     options = parser.parse_args()
     name = "tuning" if options.tuning else "faults"
     began = time.monotonic()
-    for fault in options.only:
+    for fault in [] if options.print else options.only:
         start = FIRST.get(fault, 0)
         drawn = (100, 104) if options.tuning else (start, start + RUNS[fault])
         first, last = options.seeds or drawn
@@ -133,10 +135,7 @@ def main() -> None:
 
 def kept(name: str, fault: str) -> dict[str, Any]:
     """Return the runs of a fault that are in the results, by seed."""
-    path = RESULTS / f"{name}_{fault}.json"
-    if not path.exists():
-        return {}
-    found: dict[str, Any] = json.loads(path.read_text())["results"]
+    found: dict[str, Any] = common.kept(f"diagnosis/{name}_{fault}", {})
     return found
 
 

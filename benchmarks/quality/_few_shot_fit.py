@@ -1,13 +1,16 @@
 """One fit of one contender of few_shot.py, in a process and an environment of its own.
 
-Needs no fewtune: peers run it in theirs. Prints one JSON line: which test rows were right.
+Needs no fewtune: peers run it in theirs. Prints one JSON line: which test rows were right, and what
+it ran with.
 """
 
 from __future__ import annotations
 
 import csv
+import importlib.metadata
 import json
 import os
+import platform
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +22,18 @@ EPOCHS = 20
 BATCH = 16
 ITERATIONS = 5
 DEVICE = os.environ.get("FEWTUNE_DEVICE", "cpu")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "accelerate",
+    "tokenizers",
+    "safetensors",
+    "scikit-learn",
+    "numpy",
+    "setfit",
+    "sentence-transformers",
+    "datasets",
+)
 
 Answers = Any
 Texts = list[str]
@@ -148,6 +163,19 @@ CONTENDERS: dict[str, Callable[..., Answers]] = {
 }
 
 
+def environment() -> dict[str, Any]:
+    """Return the versions that are installed here, and the threads of torch."""
+    import torch
+
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return {"versions": found, "threads": torch.get_num_threads()}
+
+
 def main() -> None:
     """Fit the contender named first on a file, answer another, print what was right."""
     import torch
@@ -158,7 +186,7 @@ def main() -> None:
     asked, truth = read(test)
     answers = CONTENDERS[name](model, texts, labels, asked, int(seed))
     right = "".join("01"[a == b] for a, b in zip(answers, truth, strict=True))
-    print(json.dumps({"right": right}))
+    print(json.dumps({"right": right, "environment": environment()}))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import read_csv, shared
-from benchmarks.quality.target_and_forgetting import facts
+from benchmarks.quality._target_rows import facts
 
 __all__ = ["CELLS", "Cell", "Configuration", "configurations"]
 

@@ -1,35 +1,37 @@
 """Calibration error and 90% sets with no row held out: Banking77 and the front desk.
 
-    python -m benchmarks.quality.calibration
+    python -m benchmarks.quality.calibration [--print]
 
-Protocol: PROTOCOL.md.
+Protocol: PROTOCOL.md. ``--print`` tells what is kept and fits nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import mean_interval, save
+from benchmarks.common import kept_or_leave, mean_interval, save
 from benchmarks.quality.value_curve import Bank
 from fewtune.data.folds import folds
 from fewtune.data.load import load
 from fewtune.measures.base import Evidence, row_measure, score_all
 from fewtune.measures.calibration import calibrate, tempered
 from fewtune.methods.probe import States, fit
-from fewtune.models.view import view
 from fewtune.records import Dataset
 from fewtune.tasks.outcomes import Outcomes
 
+NAME = "quality/calibration"
 SEEDS = range(5)
 FOLDS = 5
 
 
-def told(shares: Any, truth: Any) -> Outcomes:
+def classified(shares: Any, truth: Any) -> Outcomes:
     """Return class probabilities as outcomes."""
     n, classes = shares.shape
     return Outcomes(
@@ -49,10 +51,10 @@ def judge(
 ) -> dict[str, Any]:
     """Fit, calibrate out of fold, and judge on the test rows."""
     head = fit(known, folds(data, FOLDS, seed=seed))
-    unknown = told(head.out_of_fold, known.truth)
+    unknown = classified(head.out_of_fold, known.truth)
     found = calibrate(unknown)
-    before = told(head.probabilities(test), truth)
-    after = told(head.tempered(found.temperature).probabilities(test), truth)
+    before = classified(head.probabilities(test), truth)
+    after = classified(head.tempered(found.temperature).probabilities(test), truth)
     scores = score_all(
         Evidence("text_classification", after, out_of_fold=tempered(unknown, found.temperature)),
         ["accuracy", "conformal_coverage", "conformal_set_size"],
@@ -75,6 +77,8 @@ def judge(
 
 def front_desk(seed: int) -> dict[str, Any]:
     """Return one seed of the front desk's folds; its training and test rows are always the same."""
+    from fewtune.models.view import view
+
     desk = Path(__file__).resolve().parents[2] / "examples" / "front_desk"
     data = load(str(desk / "intents.csv"))
     test = load(str(desk / "intents_test.csv"))
@@ -109,12 +113,9 @@ def tell(found: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def main() -> None:
-    """Print the table and keep the raw results."""
-    results: list[dict[str, Any]] = []
-    found = [front_desk(seed) for seed in SEEDS]
-    tell(found)
-    results += found
+def measured() -> Iterator[list[dict[str, Any]]]:
+    """Yield each cell over its seeds."""
+    yield [front_desk(seed) for seed in SEEDS]
     bank = Bank()
     for each in (8, 16):
         found = []
@@ -123,9 +124,22 @@ def main() -> None:
             known, data = bank.known(rows), bank.data(rows)
             name = f"Banking77, {each} a class"
             found.append(judge(name, seed, known, data, bank.test_states, bank.test_truth))
+        yield found
+
+
+def main() -> None:
+    """Print the table and keep the raw results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--print", action="store_true", help="what is kept, without any fit")
+    if parser.parse_args().print:
+        for _, runs in groupby(kept_or_leave(NAME), lambda run: run["cell"]):
+            tell(list(runs))
+        return
+    results: list[dict[str, Any]] = []
+    for found in measured():
         tell(found)
         results += found
-    print(save("quality/calibration", results))
+    print(save(NAME, results))
 
 
 if __name__ == "__main__":

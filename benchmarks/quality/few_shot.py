@@ -29,22 +29,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from benchmarks.common import read_csv, shared, write, write_csv
+from benchmarks.quality._few_shot_judged import CELLS, FROZEN, OURS, RESULTS, TRAINER, table
 
-from benchmarks.common import mean_interval, read_csv, shared, write_csv
-from fewtune.environment import describe
-
-RESULTS = {
-    "cpu": Path(__file__).parent / "results" / "few_shot",
-    "cuda": Path(__file__).parent / "results" / "few_shot_cuda",
-}
-"""Where fits are kept, by the kind of machine."""
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "front_desk"
-CELLS = ("banking77-4", "banking77-8", "banking77-16", "front_desk")
-OURS = ("quick", "normal")
-FROZEN = ("frozen10", "frozencv")
-TRAINER = ("trainer-2e-5", "trainer-1e-4", "trainer-3e-4")
 SEEDS = (0, 1, 2, 3, 4)
+LONG = ("right", "environment")
+"""What of a fit is not printed."""
 
 Rows = list[dict[str, str]]
 
@@ -93,7 +84,8 @@ def fit(
 ) -> dict[str, Any]:
     """Run one fit in a process of its own; return which test rows were right, and its seconds.
 
-    With ``settings`` it is one of development.
+    ``environment`` is what that process says of itself: a peer runs with versions of its own. With
+    ``settings`` it is one of development.
     """
     known, asked = data(cell, seed) if settings is None else development(cell, seed)
     with tempfile.TemporaryDirectory() as place:
@@ -123,6 +115,7 @@ def fit(
             more = {"chosen": answer["chosen"], "verdict": answer["verdict"]["decision"]}
             more["stages"] = json.loads((folder / "run" / "scores.json").read_text())["stages"]
             lines = (folder / "run" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+            answer["environment"] = json.loads((folder / "run" / "environment.json").read_text())
             answer["right"] = "".join("01"[json.loads(line)["correct"]] for line in lines)
     return {
         "cell": cell,
@@ -137,6 +130,7 @@ def fit(
         ),
         **more,
         "right": answer["right"],
+        "environment": answer["environment"],
     }
 
 
@@ -150,61 +144,6 @@ def _model() -> str:
     from fewtune.models.load import resolve
 
     return resolve("minilm").location
-
-
-def table(results: Path) -> None:
-    """Print what is there, and what is missing."""
-    seen = [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
-    found: dict[str, dict[str, dict[int, dict[str, Any]]]] = {}
-    for one in seen:
-        found.setdefault(one["cell"], {}).setdefault(one["contender"], {})[one["seed"]] = one
-    for cell in CELLS:
-        there = found.get(cell, {})
-        print(
-            f"\n{cell}: accuracy over seeds with 95% interval; mean processor seconds, wall seconds"
-        )
-        for name in (*OURS, *FROZEN, "setfit", *TRAINER):
-            runs = there.get(name, {})
-            if not runs:
-                print(f"  {name:13} missing")
-                continue
-            value, low, high = mean_interval([run["accuracy"] for run in runs.values()])
-            alone = [run["processor_seconds"] for run in runs.values() if run["processor_seconds"]]
-            processor = np.mean(alone) if alone else np.nan
-            wall = np.mean([run["seconds"] for run in runs.values()])
-            figures = f"{100 * value:6.2f}% [{100 * low:.2f}, {100 * high:.2f}]"
-            print(f"  {name:13} {figures} {processor:8.1f} {wall:8.1f}  seeds {sorted(runs)}")
-        for ours in OURS:
-            _against(there, ours)
-
-
-def _against(there: dict[str, dict[int, dict[str, Any]]], ours: str) -> None:
-    """Print how far one of ours is from the best of the others, over the seeds that both have."""
-    others: dict[str, dict[int, float]] = {
-        name: {s: run["accuracy"] for s, run in runs.items()}
-        for name, runs in there.items()
-        if name not in OURS and name not in TRAINER
-    }
-    rates = [there[name] for name in TRAINER if name in there]
-    if rates:
-        # The best of the rates that were run; one that is missing could only raise it.
-        name = "trainer" if len(rates) == len(TRAINER) else f"trainer at {len(rates)} rate(s)"
-        tried = set().union(*rates)
-        others[name] = {s: max(r[s]["accuracy"] for r in rates if s in r) for s in tried}
-    mine = there.get(ours, {})
-    gaps = {
-        name: [100 * (mine[s]["accuracy"] - runs[s]) for s in sorted(set(mine) & set(runs))]
-        for name, runs in others.items()
-    }
-    gaps = {name: values for name, values in gaps.items() if values}
-    if not gaps:
-        return
-    best = min(gaps, key=lambda name: float(np.mean(gaps[name])))
-    value, low, high = mean_interval(gaps[best])
-    print(
-        f"  {ours} − {best} (the best of {', '.join(sorted(gaps))}): "
-        f"{value:+.2f} points [{low:+.2f}, {high:+.2f}], {len(gaps[best])} seeds"
-    )
 
 
 def wanted(chosen: argparse.Namespace, results: Path) -> Iterator[tuple[str, int, str, Path]]:
@@ -231,25 +170,22 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="fits at once")
     parser.add_argument("--print", action="store_true", help="what is kept, without any fit")
     chosen = parser.parse_args()
+    os.environ["FEWTUNE_DEVICE"] = chosen.device
     results = RESULTS[chosen.device]
-    results.mkdir(parents=True, exist_ok=True)
     if chosen.develop is not None:
         for seed in map(int, chosen.seeds.split(",")):
             for cell in chosen.cells.split(","):
                 made = fit(cell, seed, OURS[0], "", chosen.develop.split(), chosen.device)
-                made.pop("right")
-                print(made, flush=True)
+                print({k: v for k, v in made.items() if k not in LONG}, flush=True)
         return
 
     def run(cell: str, seed: int, name: str, path: Path) -> None:
         made = fit(cell, seed, name, chosen.peers, device=chosen.device)
-        if chosen.device != "cpu":
-            made["accelerator"] = describe(seed)["accelerator"]
         if chosen.jobs > 1:  # what the system counts is of all that ended meanwhile
             made |= {"jobs": chosen.jobs, "processor_seconds": None}
-        path.write_text(json.dumps(made) + "\n")
-        long = ("right", "chosen", "stages")
-        print({k: v for k, v in made.items() if k not in long}, flush=True)
+        print({k: v for k, v in made.items() if k not in (*LONG, "chosen", "stages")}, flush=True)
+        about = made.pop("environment")
+        write(path, made, seed, about)
 
     if not chosen.print:
         with ThreadPoolExecutor(chosen.jobs) as pool:

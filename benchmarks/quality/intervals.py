@@ -1,27 +1,30 @@
 """Coverage of the 95% intervals on simulated data sets whose truth is known.
 
     python -m benchmarks.quality.intervals [FIRST_SEED [NAME [SIZES]]]
+    python -m benchmarks.quality.intervals --print [NAME]
 
 Protocol: PROTOCOL.md. NAME keeps the results apart from those of another version of the intervals
-or of other SIZES, such as 2,3,5.
+or of other SIZES, such as 2,3,5. ``--print`` tells what is kept and simulates nothing.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import save
+from benchmarks.common import kept_or_leave, save
 from fewtune.measures.base import row_measure
 from fewtune.records import Score
 from fewtune.tasks.outcomes import Outcomes
 
+NAME = "intervals"
+LEAST, MOST = 0.93, 0.97
+"""Coverage of a 95% interval that is good enough."""
 SETS = 500
 SIZES = (30, 100, 500)
 DRAWS = 1000
@@ -172,39 +175,69 @@ def score(cell: Cell, seed: int, n: int) -> Score:
     return measure.difference(first, second, seed, draws=DRAWS)
 
 
-def main() -> None:
-    """Print the table and keep the raw results."""
-    first = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    name = sys.argv[2] if len(sys.argv) > 2 else "intervals"
-    sizes = [int(size) for size in sys.argv[3].split(",")] if len(sys.argv) > 3 else SIZES
-    results = []
+def covered(first: int, sizes: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Yield what each cell of each size came to over the data sets from a first seed on."""
     for n in sizes:
         for label, cell in CELLS.items():
-            began = time.monotonic()
             found = [score(cell, seed, n) for seed in range(first, first + SETS)]
             below = float(np.mean([s.high < cell.truth for s in found]))
             above = float(np.mean([s.low > cell.truth for s in found]))
-            results.append(
-                {
-                    "cell": label,
-                    "n": n,
-                    "truth": cell.truth,
-                    "covered": round(1 - below - above, 4),
-                    "interval_below": below,
-                    "interval_above": above,
-                    "width": float(np.mean([s.high - s.low for s in found])),
-                    "seeds": [first, first + SETS - 1],
-                }
-            )
-            print(
-                f"{label:32} n {n:4}  covers {100 * results[-1]['covered']:5.1f}%  "
-                f"below {100 * below:4.1f}  above {100 * above:4.1f}  "
-                f"width {results[-1]['width']:.4f}  {time.monotonic() - began:.0f} s",
-                flush=True,
-            )
-    good = sum(0.93 <= r["covered"] <= 0.97 for r in results)
-    print(f"{good} of {len(results)} cells within 93–97%; standard error of a cell about 1.0")
-    print(save(f"quality/{name}", results))
+            yield {
+                "cell": label,
+                "n": n,
+                "truth": cell.truth,
+                "covered": round(1 - below - above, 4),
+                "interval_below": below,
+                "interval_above": above,
+                "width": float(np.mean([s.high - s.low for s in found])),
+                "seeds": [first, first + SETS - 1],
+            }
+
+
+def good(one: dict[str, Any]) -> bool:
+    """Return whether a cell's intervals hold the truth as often as they say."""
+    return bool(LEAST <= one["covered"] <= MOST)
+
+
+def told(results: Sequence[dict[str, Any]]) -> None:
+    """Print how many cells are good, and which are not."""
+    missed = ", ".join(f"{r['cell']} at n {r['n']}" for r in results if not good(r)) or "none"
+    print(
+        f"{sum(map(good, results))} of {len(results)} cells within 93–97% (missed: {missed}); "
+        "standard error of a cell about 1.0"
+    )
+
+
+def tell(one: dict[str, Any]) -> None:
+    """Print one cell."""
+    print(
+        f"{one['cell']:32} n {one['n']:4}  covers {100 * one['covered']:5.1f}%  "
+        f"below {100 * one['interval_below']:4.1f}  above {100 * one['interval_above']:4.1f}  "
+        f"width {one['width']:.4f}  seeds {one['seeds'][0]} to {one['seeds'][1]}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Print the table and keep the raw results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("first", nargs="?", type=int, default=0, help="the first seed")
+    parser.add_argument("name", nargs="?", default=NAME, help="of the results")
+    parser.add_argument("sizes", nargs="?", default=",".join(map(str, SIZES)), help="as in 2,3,5")
+    parser.add_argument("--print", nargs="?", const=NAME, metavar="NAME", help="what is kept there")
+    asked = parser.parse_args()
+    if asked.print:
+        results = kept_or_leave(f"quality/{asked.print}")
+        for one in results:
+            tell(one)
+        told(results)
+        return
+    results = []
+    for one in covered(asked.first, [int(size) for size in asked.sizes.split(",")]):
+        tell(one)
+        results.append(one)
+    told(results)
+    print(save(f"quality/{asked.name}", results))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """KL to the base on inputs of the new task, against what is forgotten in the end, over 24 runs.
 
-    python -m benchmarks.quality.kl_proxy [--fresh | --own]
+    python -m benchmarks.quality.kl_proxy [--fresh | --own] [--print]
 
 The protocol is in PROTOCOL.md; ``--fresh`` is its second part: other pairs, other seeds, and the
 divergence at the inputs beside that at the answers; ``--own`` its third: once more other pairs and
-seeds, and the divergence along the base's own answers. Finished runs are kept and not run again.
+seeds, and the divergence along the base's own answers. Finished runs are kept and not run again;
+``--print`` tells them and runs none.
 """
 
 from __future__ import annotations
@@ -12,75 +13,39 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import tempfile
-import time
-from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from accelerate import Accelerator
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
-from benchmarks.common import save
-from benchmarks.quality._plain import pairs, stories_task, tuned
-from fewtune.data.tokens import IGNORED
-from fewtune.measures.base import Evidence, score_all
-from fewtune.measures.observe.divergence import observe_divergence, observe_general
-from fewtune.measures.observe.own_answers import own_answers
-from fewtune.measures.observe.probes import in_groups, observe_probes, right_answers
-from fewtune.measures.probes import items
-from fewtune.methods.base import trained_state
-from fewtune.regularizers._rows import RowOptions, base_samples
-from fewtune.train.journal import Journal
+from benchmarks.common import kept, kept_or_leave, save
 
-USUAL = {"full": 2e-3, "lora": 8e-3}
-EPOCHS = (2, 6, 15)
-RUNS = [
-    *(
-        (method, factor, epochs, guard)
-        for guard, methods, factors in (
-            (False, ("full", "lora"), (1 / 3, 1.0, 3.0)),
-            (True, ("full",), (1.0, 3.0)),
-        )
-        for method in methods
-        for factor in factors
-        for epochs in EPOCHS
-    )
-]
 ASKED = {"stories": "rise on stories", "general_loss": "general text", "net": "probes, net"}
 
 
-def stories(task: Any, model: Any, rows: Any, folder: Path) -> Any:
-    """Return 100 stories that the base draws, as rows."""
-    judge: Any = SimpleNamespace(
-        model=model,
-        task=task,
-        rows=rows,
-        start=trained_state(model),
-        seed=1000,
-        folder=folder / "judge" / "x",
-        accelerator=Accelerator(cpu=True),
-        journal=Journal(None),
-        device=torch.device("cpu"),
-    )
-    return base_samples(judge, RowOptions(samples=100, length=200))
+class Part(NamedTuple):
+    """A part of the protocol: its results, first seed, draw, and where else KL is taken."""
+
+    name: str
+    first: int
+    drawn: int
+    places: tuple[str, ...] = ()
 
 
-def at_inputs(rows: Any) -> Any:
-    """Return the rows with the tokens of their prompts in place of those of their answers."""
-    return [
-        replace(
-            row,
-            labels=tuple(
-                token if label == IGNORED else IGNORED
-                for token, label in zip(row.ids, row.labels, strict=True)
-            ),
-        )
-        for row in rows
-    ]
+FIRST = Part("quality/kl_proxy", 0, 0)
+FRESH = Part("quality/kl_proxy_inputs", 100, 2, ("inputs",))
+OWN = Part("quality/kl_proxy_own", 200, 4, ("inputs", "own"))
+
+
+def correlations(first: Any, second: Any) -> Any:
+    """Return Spearman's correlation of each row of one array with that of another.
+
+    It is not a number where all of a row are equal.
+    """
+    ranks = [rankdata(values, axis=1) for values in (first, second)]
+    one, other = (some - some.mean(axis=1, keepdims=True) for some in ranks)
+    with np.errstate(invalid="ignore"):
+        return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
 
 
 def told(results: dict[str, Any]) -> None:
@@ -92,82 +57,32 @@ def told(results: dict[str, Any]) -> None:
         for key, name in ASKED.items():
             lost = np.asarray([r[key] for r in rows])
             draw = np.random.default_rng(0).integers(len(rows), size=(2000, len(rows)))
-            drawn = [spearmanr(kl[at], lost[at]).statistic for at in draw]
-            low, high = np.nanquantile(drawn, [0.025, 0.975])
-            value = spearmanr(kl, lost).statistic
+            low, high = np.nanquantile(correlations(kl[draw], lost[draw]), [0.025, 0.975])
+            value = correlations(kl[None], lost[None])[0]
             shown = f"{value:.3f} [{low:.3f}, {high:.3f}]"
             print(f"{at:7} {part:9} {name:16} {shown} n = {len(rows)} runs")
 
 
 def main() -> None:
-    """Print the figures and keep the raw results."""
-    torch.set_num_threads(1)
-    reader = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    reader.add_argument("--fresh", action="store_true", help="the second part of the protocol")
-    reader.add_argument("--own", action="store_true", help="the third part of the protocol")
+    """Run what is missing, each run kept at once, and print the figures."""
+    reader = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parts = reader.add_mutually_exclusive_group()
+    parts.add_argument("--fresh", action="store_true", help="the second part of the protocol")
+    parts.add_argument("--own", action="store_true", help="the third part of the protocol")
+    reader.add_argument("--print", action="store_true", help="what is kept, without any run")
     asked = reader.parse_args()
-    stem, first, drawn = (
-        ("kl_proxy_own", 200, 4)
-        if asked.own
-        else ("kl_proxy_inputs", 100, 2)
-        if asked.fresh
-        else ("kl_proxy", 0, 0)
-    )
-    path = Path(__file__).parent / "results" / f"{stem}.json"
-    results: dict[str, Any] = json.loads(path.read_text())["results"] if path.exists() else {}
-    task = stories_task()
-    known = pairs("devset.csv", 50, 2, drawn, set())
-    rows = task.encode(known)
-    held_out = task.encode(pairs("devset.csv", 32, 2, drawn + 1, {e.input for e in known}))
-    base = task.load_model()
-    with tempfile.TemporaryDirectory() as name:
-        protected = stories(task, base, rows, Path(name))
-        before = task.outcomes(base, protected).losses.sum()
-        groups = in_groups(items())
-        known_before = observe_probes(task, base, base)
-        places = {}
-        if asked.fresh or asked.own:
-            places["inputs"] = at_inputs(held_out)
-        if asked.own:
-            places["own"] = own_answers(task, base, held_out)
-        for seed, (method, factor, epochs, guard) in enumerate(RUNS, first):
-            key = f"{method} x{factor:.2g} {epochs} epochs{' guarded' if guard else ''}"
-            if key in results:
-                continue
-            began = time.monotonic()
-            model = tuned(
-                task,
-                rows,
-                Path(name) / str(seed),
-                method=method,
-                rate=USUAL[method] * factor,
-                epochs=epochs,
-                regularizers={"kl_to_base": {}} if guard else {},
-                seed=seed,
-            )
-            evidence = Evidence(
-                "generation",
-                task.outcomes(model, held_out),
-                probes=replace(known_before, after=right_answers(task, model, groups)),
-                general=observe_general(task, base, model),
-                drift=observe_divergence(task, base, model, held_out),
-            )
-            scores = score_all(evidence, ("loss_per_byte", "drift", "general_loss", "forgetting"))
-            results[key] = {
-                "guard": guard,
-                "stories": float(task.outcomes(model, protected).losses.sum() / before - 1),
-                "net": scores["forgetting_net"].value,
-                "seconds": time.monotonic() - began,
-                **{name: scores[name].value for name in ("drift", "general_loss", "forgetting")},
-                "target": scores["loss_per_byte"].value,
-            }
-            for at, judged in places.items():
-                there = observe_divergence(task, base, model, judged)
-                results[key][at] = float(there.kl.sum() / there.units.sum())
-            save(f"quality/{stem}", results)
-            print(key, json.dumps({k: v for k, v in results[key].items() if k != "guard"}))
+    part = OWN if asked.own else FRESH if asked.fresh else FIRST
+    if asked.print:
+        told(kept_or_leave(part.name))
+        return
+    from benchmarks.quality._kl_proxy_runs import runs
+
+    results: dict[str, Any] = kept(part.name, {})
+    for key, found in runs(part.first, part.drawn, part.places, frozenset(results)):
+        results[key] = found
+        save(part.name, results)
+        print(key, json.dumps({k: v for k, v in found.items() if k != "guard"}), flush=True)
     told(results)
-    print(path)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,32 @@
 """Rotations: whether intervals over rows that judged in turn hold what a way of fitting is worth.
 
     python -m benchmarks.quality.rotations [FIRST_DRAW [NAME]]
+    python -m benchmarks.quality.rotations --print [NAME]
 
-Protocol: PROTOCOL.md. Raw results in ``results/rotations.json``.
+Protocol: PROTOCOL.md. Raw results in ``results/rotations.json``; ``--print`` tells what is kept
+there and fits nothing.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import mean_interval, save
+from benchmarks.common import kept_or_leave, mean_interval, save
 from benchmarks.quality._regret_cells import TEN
 from benchmarks.quality.value_curve import Bank
 from fewtune.data.folds import folds
 from fewtune.measures.base import row_measure
 from fewtune.methods.probe import Fitted, States, refit
 from fewtune.records import Score
-from fewtune.select.controls import words
 from fewtune.tasks.outcomes import Outcomes, joined
-from fewtune.verbs.rotated import widened
 
+NAME = "rotations"
 EACH = (4, 8)
 FITS = 5
 DRAWS = 100
@@ -52,6 +54,8 @@ def head(bank: Bank, rows: Sequence[int], strength: float) -> Judge:
 
 def tfidf(bank: Bank, rows: Sequence[int]) -> Judge:
     """Return words with a logistic regression, as the control of a fit has it."""
+    from fewtune.select.controls import words
+
     made = words()
     made.fit([bank.rows[row]["text"] for row in rows], bank.truth[list(rows)])
 
@@ -67,6 +71,8 @@ def tfidf(bank: Bank, rows: Sequence[int]) -> Judge:
 
 def one(bank: Bank, seed: int, each: int, test: Sequence[int]) -> dict[str, Any]:
     """Return the differences of the ways by rotations, by one test part, and in truth."""
+    from fewtune.verbs.rotated import widened
+
     rows = [row for row in bank.draw(seed, each) if bank.labels[bank.truth[row]] in TEN]
     parts = folds(bank.data(rows), FITS, seed=seed)
     accuracy = row_measure("accuracy")
@@ -124,19 +130,33 @@ def tell(each: int, way: str, found: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def main() -> None:
-    """Print the table and keep the raw results."""
+def measured(first: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield each size over the draws from a first one on."""
     bank = Bank()
     test = [i for i, label in enumerate(bank.test_truth) if bank.labels[label] in TEN]
-    results = []
-    first = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    name = sys.argv[2] if len(sys.argv) > 2 else "rotations"
     for each in EACH:
-        found = [one(bank, seed, each, test) for seed in range(first, first + DRAWS)]
+        yield [one(bank, seed, each, test) for seed in range(first, first + DRAWS)]
+
+
+def main() -> None:
+    """Print the table and keep the raw results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("first", nargs="?", type=int, default=0, help="the first draw")
+    parser.add_argument("name", nargs="?", default=NAME, help="of the results")
+    parser.add_argument("--print", nargs="?", const=NAME, metavar="NAME", help="what is kept there")
+    asked = parser.parse_args()
+    if asked.print:
+        by_size = groupby(kept_or_leave(f"quality/{asked.print}"), lambda run: run["each"])
+        sizes: Iterable[list[dict[str, Any]]] = (list(runs) for _, runs in by_size)
+    else:
+        sizes = measured(asked.first)
+    results: list[dict[str, Any]] = []
+    for found in sizes:
         for way in WAYS:
-            tell(each, way, found)
+            tell(found[0]["each"], way, found)
         results += found
-    print(save(f"quality/{name}", results))
+    if not asked.print:
+        print(save(f"quality/{asked.name}", results))
 
 
 if __name__ == "__main__":

@@ -1,43 +1,43 @@
 """Value curve on Banking77: the gain predicted from n rows a class against that measured at 2n.
 
     python -m benchmarks.quality.value_curve [PER_CLASS FIRST_DRAW LAST_DRAW [NAME]]
+    python -m benchmarks.quality.value_curve --print [NAME]
 
 Protocol: PROTOCOL.md. Without arguments all draws at 4, 8 and 16 rows a class are made; draws that
-are in the results already are kept.
+are in the results already are kept. ``--print`` tells what is kept and fits nothing.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import random
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import mean_interval, read_csv, save, shared
+from benchmarks.common import kept, kept_or_leave, mean_interval, read_csv, save, shared
 from fewtune.data.folds import folds
 from fewtune.measures.base import row_measure
 from fewtune.methods.probe import Fitted, States, fit, refit
-from fewtune.models.view import view
 from fewtune.records import Dataset, Example
 from fewtune.select.value_curve import Round, value_curve
 from fewtune.tasks.outcomes import Outcomes
 
+NAME = "value_curve"
 SIZES = (4, 8, 16)
 DRAWS = range(20, 40)
 """Those of before (0 to 19) were looked at when the answer was made wider."""
 FOLDS = 5
-RESULTS = Path(__file__).parent / "results"
 
 
 class Bank:
     """The rows of Banking77 with their frozen states, each computed once, when it is asked for."""
 
     def __init__(self) -> None:
+        from fewtune.models.view import view
+
         self.rows = read_csv(shared("data", "banking77", "train.csv"))
         self.test = read_csv(shared("data", "banking77", "test.csv"))
         self.labels = sorted({row["category"] for row in self.rows})
@@ -140,16 +140,16 @@ def one(bank: Bank, seed: int, each: int) -> dict[str, Any]:
     }
 
 
-def tell(each: int, found: Sequence[dict[str, Any]]) -> None:
-    """Print what one size came to."""
+def tell(what: str, found: Sequence[dict[str, Any]]) -> None:
+    """Print what draws of one size, or of all, came to."""
     said = [r for r in found if not r["doubt"]]
     measured = [r["measured"] for r in found]
-    line = f"{each:2} a class: {len(found)} draws, {len(found) - len(said)} without an answer; "
+    line = f"{what}: {len(found)} draws, {len(found) - len(said)} without an answer; "
     line += "measured {:+.2f} [{:+.2f}, {:+.2f}]".format(
         *(100 * x for x in mean_interval(measured))
     )
     if said:
-        inside = np.mean([r["low"] <= r["measured"] <= r["high"] for r in said])
+        inside = sum(r["low"] <= r["measured"] <= r["high"] for r in said)
         error = np.mean([abs(r["predicted"] - r["measured"]) for r in said])
         half = np.mean([(r["high"] - r["low"]) / 2 for r in said])
         predicted = mean_interval([r["predicted"] for r in said])
@@ -157,29 +157,42 @@ def tell(each: int, found: Sequence[dict[str, Any]]) -> None:
             *(100 * x for x in predicted)
         )
         line += (
-            f"; inside {inside:.0%} of {len(said)}, mean error {100 * error:.2f}, "
-            f"half-width {100 * half:.2f}"
+            f"; inside {inside} of {len(said)} ({inside / len(said):.0%}), mean error "
+            f"{100 * error:.2f}, half-width {100 * half:.2f}"
         )
     print(line, flush=True)
 
 
+def told(results: Sequence[dict[str, Any]]) -> None:
+    """Print what is there, size by size."""
+    for each in sorted({r["each"] for r in results}):
+        tell(f"{each:2} a class", [r for r in results if r["each"] == each])
+    tell("all sizes", results)
+
+
 def main() -> None:
-    """Print the table and keep the raw results."""
-    given = sys.argv[1:]
-    sizes = [int(given[0])] if given else list(SIZES)
-    draws = range(int(given[1]), int(given[2]) + 1) if given else DRAWS
-    name = given[3] if len(given) > 3 else "value_curve"
-    bank = Bank()
-    kept = RESULTS / f"{name}.json"
-    results = json.loads(kept.read_text())["results"] if kept.exists() else []
-    for each in sizes:
-        for seed in draws:
-            if not any((r["draw"], r["each"]) == (seed, each) for r in results):
+    """Make the draws that are missing, each kept at once, and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("size", nargs="?", type=int, help="rows a class")
+    parser.add_argument("first", nargs="?", type=int, default=DRAWS[0])
+    parser.add_argument("last", nargs="?", type=int, default=DRAWS[-1])
+    parser.add_argument("name", nargs="?", default=NAME, help="of the results")
+    parser.add_argument("--print", nargs="?", const=NAME, metavar="NAME", help="what is kept there")
+    asked = parser.parse_args()
+    if asked.print:
+        told(kept_or_leave(f"quality/{asked.print}"))
+        return
+    results = kept(f"quality/{asked.name}", [])
+    bank: Bank | None = None
+    there = {(r["draw"], r["each"]) for r in results}
+    for each in [asked.size] if asked.size else SIZES:
+        for seed in range(asked.first, asked.last + 1):
+            if (seed, each) not in there:
+                bank = bank or Bank()
                 results.append(one(bank, seed, each))
                 print(results[-1], flush=True)
-                save(f"quality/{name}", results)
-        tell(each, [r for r in results if r["each"] == each and r["draw"] in draws])
-    print(save(f"quality/{name}", results))
+                save(f"quality/{asked.name}", results)
+    told(results)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import random
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from fewtune.errors import PlanError
 
 __all__ = [
     "bf16_is_native",
+    "command_line",
     "describe",
     "device_name",
     "free_memory",
@@ -192,7 +194,9 @@ def bf16_is_native(device: str) -> bool:
     import torch
 
     if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported())
+        # Asked of the device that is current; emulated, older cards (T4, V100) say yes as well.
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device == "cpu":
         # torch keeps these two probes private, so a version without them counts as "no".
         probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
@@ -228,6 +232,18 @@ def seeded(device: Any, seed: int) -> Iterator[None]:
         yield
 
 
+def command_line() -> str:
+    """Return what was called, quoted for a shell.
+
+    fewtune is called by its name, however it was started: as an installed command, by
+    ``python -m fewtune`` or by a launcher. A script that uses it is called as it was.
+    """
+    program, *words = sys.argv or [""]
+    path = Path(program).resolve()
+    own = path.stem == "fewtune" or Path(__file__).resolve().parent in path.parents
+    return shlex.join(["fewtune" if own else program, *words])
+
+
 def describe(seed: int) -> dict[str, Any]:
     """Return what is needed to repeat a run elsewhere, as plain values."""
     import torch
@@ -245,5 +261,5 @@ def describe(seed: int) -> dict[str, Any]:
         "bf16": bf16_is_native(device),
         "threads": torch.get_num_threads(),
         "seed": seed,
-        "command": " ".join(sys.argv),
+        "command": command_line(),
     }

@@ -124,8 +124,8 @@ class Family(Generic[T]):
         Raises
         ------
         PlanError
-            If there is no such member, or the user's class cannot be imported or does not derive
-            from the family's base.
+            If there is no such member, or the user's class cannot be imported, does not derive from
+            the family's base or leaves out a part that every member must define.
         """
         if ":" in name:
             return self._load_users(name)
@@ -148,6 +148,12 @@ class Family(Generic[T]):
 
     def _load_users(self, name: str) -> type[T]:
         module_name, _, class_name = name.partition(":")
+        if not all(part.isidentifier() for part in (*module_name.split("."), class_name)):
+            raise PlanError(
+                f"a {self.word} as package.module:Class",
+                f"{name!r}",
+                cure="Write the name by which Python imports it",
+            )
         try:
             member = getattr(importlib.import_module(module_name), class_name)
         except (ImportError, AttributeError) as error:
@@ -161,6 +167,13 @@ class Family(Generic[T]):
                 f"a class that derives from {self.base.__module__}.{self.base.__name__}",
                 f"{name!r}",
                 cure="Derive it from that class",
+            )
+        left_out: frozenset[str] = getattr(member, "__abstractmethods__", frozenset())
+        if left_out:
+            raise PlanError(
+                f"a {self.word} that defines {', '.join(sorted(left_out))}",
+                f"{name!r}, which does not",
+                cure="Define what is missing",
             )
         return member
 

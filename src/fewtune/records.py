@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -250,6 +251,10 @@ class Split:
     certificate: Certificate
 
 
+_FIGURES = ("value", "low", "high")
+"""Fields of a score that may be NaN, which JSON has no number for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """A number about a model on data.
@@ -259,9 +264,9 @@ class Score:
     name
         Name of the measure.
     value
-        Point estimate.
+        Point estimate; NaN where it is not defined.
     low, high
-        Bounds of the 95% interval.
+        Bounds of the 95% interval; NaN where it is not known.
     n
         Rows (or items) behind the number.
     direction
@@ -282,8 +287,15 @@ class Score:
     version: int = 1
 
     def as_json(self) -> dict[str, Any]:
-        """Return all fields as plain values."""
-        return asdict(self)
+        """Return all fields as plain values; a figure that is not finite is ``None``."""
+        known = {name: getattr(self, name) for name in _FIGURES}
+        return asdict(self) | {k: v if math.isfinite(v) else None for k, v in known.items()}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Score:
+        """Return the score that ``as_json`` wrote; what was not finite is NaN."""
+        unknown = {name: math.nan for name in _FIGURES if record.get(name) is None}
+        return cls(**{**record, **unknown})
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,3 +197,22 @@ def test_every_monitor_watches_every_method_and_all_at_once(made, tmp_path, meth
     assert watched.update == 2
     for name, value in alone.weights().items():
         assert torch.equal(value, watched.weights()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"select.folds": 1}, "two folds or more"),
+        (
+            {"select.guards": ["secret_mask"]},
+            r"regularizers for text_classification.*select\.guards",
+        ),
+        ({"select.guards": ["replai"]}, "replay"),
+        ({"select.rates": [-1.0]}, r"select\.rates\.0=-1\.0"),
+        ({"select.rates": [1.5]}, r"select\.rates\.0=1\.5"),
+        ({"select.dial": [0.5, 1.2]}, r"select\.dial\.1=1\.2"),
+    ],
+)
+def test_what_is_tried_has_to_go_with_the_plan_and_within_its_ranges(settings, says):
+    with pytest.raises(PlanError, match=says):
+        refuse_unfit(planned("full", "text_classification").changed(settings))

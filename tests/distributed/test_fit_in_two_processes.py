@@ -118,7 +118,7 @@ def test_control_c_at_one_process_stops_both_after_the_same_update(
     os.kill(running[1].number, signal.SIGINT)
     first, second = ended(running)
     assert (first[0], second[0]) == (130, 130), first[2] + second[2]
-    assert first[2].count("interrupted; a fit goes on") == 1
+    assert first[2].count("interrupted; its run is in") == 1
     assert "fewtune:" not in second[2]
     kept = json.loads((run / "checkpoints" / "full" / "state.json").read_text())
     assert kept["update"] == steps(run)[-1]["update"]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -153,7 +154,7 @@ def test_control_c_says_so_and_can_be_resumed(undisturbed, tmp_path):
     data, model, whole, journal = undisturbed
     if data.suffix == ".csv":
         pytest.skip("one kind of data is enough here; a process of its own takes seconds to start")
-    run = tmp_path / "run"
+    run = tmp_path / "my run"
     words = [sys.executable, "-m", "fewtune.cli.main", *arguments(data, model, run)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     reached(run, 7)
@@ -162,11 +163,15 @@ def test_control_c_says_so_and_can_be_resumed(undisturbed, tmp_path):
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err
-    assert err.startswith("fewtune: interrupted; a fit goes on with the same command")
+    assert err.startswith(f"fewtune: interrupted; its run is in '{run}'. Go on with: fewtune fit ")
     assert err.count("\n") == 1
+    assert err.rstrip().endswith(" --resume")
     assert not (run / "model").exists()
     kept = json.loads((run / "checkpoints" / "full" / "state.json").read_text())
     assert kept["update"] == told(run)[-1]["update"], "the update under way was not kept"
-    finish(arguments(data, model, run, resume=True), tmp_path / "said")
+    # Its settings are those that the run has, so the whole command goes on with it.
+    command = shlex.split(err.partition("Go on with: fewtune ")[2])
+    assert command == [*arguments(data, model, run), "--resume"]
+    finish(command, tmp_path / "said")
     assert bits(run) == whole
     assert told(run) == journal

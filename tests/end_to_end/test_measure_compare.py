@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 
 import pytest
 
 import fewtune
+from fewtune.verbs.result import open_run
 
 
 def correct(run):
@@ -43,6 +45,52 @@ def test_measuring_the_test_rows_again_gives_the_runs_own_scores(probed, data_fo
     assert found.notes == ()
 
 
+NEEDS_TRAINED_ROWS = ("generalization_gap", "memorization", "over_memorization", "sharpness")
+
+
+def assert_as_in_the_fit(run, found, but=NEEDS_TRAINED_ROWS):
+    """All that needs no trained rows is measured again, to the same figures."""
+    missing = {name for name in run.scores if name not in found.scores}
+    assert all(name.startswith(but) for name in missing), missing
+    for name, score in found.scores.items():
+        assert score.as_json() == pytest.approx(run.scores[name].as_json(), abs=1e-6), name
+
+
+def test_all_that_a_fit_says_of_a_classifier_is_said_of_its_test_rows_again(
+    data_folder, encoder, tmp_path
+):
+    run = fewtune.fit(
+        data_folder / "labelled.csv",
+        str(encoder),
+        test=data_folder / "labelled_test.csv",
+        settings={"method.name": "lora", "select.rungs": [], "training.updates": 12, "seed": 3},
+        output=tmp_path / "run",
+    )
+    found = fewtune.measure(run.path, data_folder / "labelled_test.csv")
+    assert {"robustness", "neighbourhood_overlap", "conformal_coverage"} <= set(found.scores)
+    assert_as_in_the_fit(run, found)
+
+
+def test_all_that_a_fit_says_of_a_generator_is_said_of_its_test_rows_again(generated, data_folder):
+    found = fewtune.measure(generated.path, data_folder / "prompts_test.jsonl")
+    assert {"chrf_gain", "ends_by_itself_base", "drift", "diversity"} <= set(found.scores)
+    assert_as_in_the_fit(generated, found)
+    kept = json.loads((generated.path / "scores.json").read_text())["silences"]
+    assert len(found.notes) == len(kept)
+
+
+def test_where_the_base_is_gone_the_model_is_measured_alone(generated, data_folder, tmp_path):
+    run = shutil.copytree(generated.path, tmp_path / "run")
+    facts = json.loads((run / "model" / "fewtune.json").read_text())
+    facts["base"] |= {"name": "gone", "reference": str(tmp_path / "gone")}
+    (run / "model" / "fewtune.json").write_text(json.dumps(facts))
+    found = fewtune.measure(run, data_folder / "prompts_test.jsonl")
+    assert found.scores["loss_per_byte"] == generated.scores["loss_per_byte"]
+    assert "robustness" in found.scores
+    assert not found.base
+    assert "beside the base" in found.notes[0]
+
+
 def test_rows_that_were_trained_on_are_told(probed, data_folder):
     found = fewtune.measure(probed.path, data_folder / "labelled.csv")
     assert found.notes[0].startswith("60 of 60 rows were trained on")
@@ -59,6 +107,36 @@ def test_without_rows_the_runs_own_scores_are_shown(fewtune, probed):
     done = fewtune("measure", probed.path, "--json")
     told = json.loads(done.out)
     assert told["scores"]["accuracy"]["value"] == probed.scores["accuracy"].value
+
+
+def strictly(text):
+    """Return what JSON text holds, where it is JSON: it has no number for NaN."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("unknown", ["null", "NaN"])
+def test_a_bound_that_is_not_known_is_null_and_read_back(fewtune, probed, other, tmp_path, unknown):
+    """Runs of before have NaN in their files."""
+    run = shutil.copytree(probed.path, tmp_path / "run")
+    path = run / "scores.json"
+    whole = strictly(path.read_text(encoding="utf-8"))
+    whole["scores"]["accuracy"] |= {"low": None, "high": None}
+    whole["paired"] = {"base": whole["scores"]["accuracy"]}
+    path.write_text(json.dumps(whole).replace("null", unknown), encoding="utf-8")
+    opened = open_run(run)
+    assert math.isnan(opened.scores["accuracy"].low)
+    assert opened.scores["accuracy"].value == probed.scores["accuracy"].value
+    told = strictly(fewtune("measure", run, "--json").out)
+    assert told["scores"]["accuracy"]["low"] is None
+    assert told["paired"]["base"]["high"] is None
+    assert strictly(json.dumps(opened.as_json()))["scores"]["accuracy"]["high"] is None
+    assert strictly(fewtune("compare", other.path, run, "--json").out)["paired"]
+    done = fewtune("report", run)
+    assert done.code == 0, done.err
 
 
 def test_labels_that_were_never_trained_are_refused(fewtune, probed, tmp_path):
@@ -105,6 +183,15 @@ def test_compare_on_given_rows_asks_the_models(probed, other, data_folder):
     }
 
 
+def test_compare_tells_of_which_runs_trained_on_given_rows(probed, other, data_folder):
+    """Of 60 rows one run knew all, the other four of each of three classes."""
+    found = fewtune.compare([other.path, probed.path], data=data_folder / "labelled.csv")
+    assert [note.split(": ")[:2] for note in found.notes] == [
+        [str(other.path), "12 of 60 rows were trained on"],
+        [str(probed.path), "60 of 60 rows were trained on"],
+    ]
+
+
 def test_runs_without_a_row_in_common_need_data(fewtune, probed, adapted, tmp_path):
     done = fewtune("compare", probed.path, adapted.path)
     assert done.code == 2
@@ -129,43 +216,28 @@ def test_the_table_names_both_and_says_whether_it_is_sure(fewtune, probed, other
     assert "better than" in done.out or "cannot be told apart" in done.out
 
 
-def test_probes_of_the_users_own_are_read_before_anything_is_trained(
-    fewtune, causal_lm, data_folder, tmp_path
+def test_rows_that_only_chose_are_not_taken_for_trained_ones(
+    causal_lm, data_folder, tmp_path, monkeypatch
 ):
-    faulty = tmp_path / "probes.jsonl"
-    faulty.write_text('{"prompt": "The sky is", "options": ["blue", "green"], "answer": "red"}\n')
-    done = fewtune(
-        "fit", data_folder / "prompts.jsonl", "--model", causal_lm, "-o", tmp_path / "run",
-        "--set", f"measure.probes={faulty}",
-    )  # fmt: skip
-    assert done.code == 2
-    assert "probes.jsonl:1" in done.err
-    assert not (tmp_path / "run").exists()
+    """Where nothing is trained again, a fifth of the known rows has chosen and never trained."""
+    from fewtune.verbs import observe
 
+    trained, changes = [], observe.changes
 
-def test_probes_of_the_users_own_take_the_place_of_the_built_in_ones(
-    causal_lm, data_folder, tmp_path
-):
-    own = tmp_path / "probes.jsonl"
-    asked = [
-        {"prompt": f"name: Cotto{i}, food:", "options": ["thai", "french"], "answer": "thai"}
-        for i in range(6)
-    ]
-    own.write_text("".join(json.dumps(probe) + "\n" for probe in asked))
-    run = fewtune.fit(
-        data_folder / "prompts.jsonl",
-        str(causal_lm),
-        settings={
-            "training.updates": 2,
-            "training.evaluations": 1,
-            "select.samples": 0,
-            "measure.probes": str(own),
-        },
-        output=tmp_path / "run",
-    )
-    kept = json.loads((run.path / "scores.json").read_text())
-    # Six items are too few to be surely above chance: then the run says so, and gives no zero.
-    if "forgetting" in kept["scores"]:
-        assert kept["scores"]["forgetting"]["n"] == 6
-    else:
-        assert kept["silences"]["forgetting"]
+    def heard(*args, **options):
+        trained.append([row.example.source for row in options["trained"]])
+        return changes(*args, **options)
+
+    monkeypatch.setattr(observe, "changes", heard)
+    short = {"training.updates": 2, "training.evaluations": 1, "select.samples": 0}
+    for refit in (False, True):
+        run = fewtune.fit(
+            data_folder / "prompts.jsonl",
+            str(causal_lm),
+            settings={**short, "training.learning_rate": 0.01, "select.refit": refit},
+            output=tmp_path / f"refit {refit}",
+        )
+        parts = json.loads((run.path / "data.json").read_text())["parts"]
+        assert run.chosen["updates"] > 0
+        known = parts["train"] + parts["validation"] if refit else parts["train"]
+        assert trained.pop() == known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 
 import made_data
 import pytest
@@ -85,6 +86,22 @@ def test_each_fit_is_told_and_the_report_says_who_judged(run):
     trained = {e["stage"] for e in lines(run, "journal.jsonl") if e["kind"] == "step"}
     assert "full" in trained
     assert trained <= {"full", "full+all"}
+
+
+def test_compare_gives_the_rows_their_wider_intervals(run, tmp_path):
+    """Compared with its copy: the run's own interval is the one it was judged by, and theirs."""
+    copy = shutil.copytree(run.path, tmp_path / "copy")
+    found = fewtune.compare([run.path, copy])
+    score = found.scores[str(run.path)]
+    assert score.as_json() == outcome(run)["scores"]["accuracy"]
+    assert "judged in turn" in found.notes[0]
+    facts = json.loads((copy / "scores.json").read_text("utf-8"))
+    (copy / "scores.json").write_text(json.dumps({**facts, "rotations": None}), "utf-8")
+    plain = fewtune.compare([run.path, copy]).scores[str(copy)]
+    assert score.high - score.value == pytest.approx(1.2 * (plain.high - plain.value))
+    both = fewtune.compare([run.path, copy]).paired[str(copy), str(run.path)]
+    (run_only,) = found.paired.values()
+    assert (both.low, both.high) == (run_only.low, run_only.high)
 
 
 def test_an_interrupted_rotation_goes_on_to_the_same_end(run, shuffled, encoder, tmp_path):

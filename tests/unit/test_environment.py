@@ -8,6 +8,7 @@ import platform
 import random
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,6 +38,19 @@ def test_the_description_is_plain_and_whole(monkeypatch):
     assert {"commit", "platform", "cores", "threads", "bf16", "command"} <= set(found)
 
 
+@pytest.mark.parametrize(
+    ("called", "told"),
+    [
+        (["/opt/env/bin/fewtune", "fit", "my calls.csv"], "fewtune fit 'my calls.csv'"),
+        ([environment.__file__.replace("environment", "__main__"), "doctor"], "fewtune doctor"),
+        (["train it.py", "--set", "a={b: 1}"], "'train it.py' --set 'a={b: 1}'"),
+    ],
+)
+def test_the_command_can_be_given_to_a_shell_again(monkeypatch, called, told):
+    monkeypatch.setattr(sys, "argv", called)
+    assert environment.describe(0)["command"] == told
+
+
 def test_the_device_can_be_named_and_must_be_here(monkeypatch):
     def named(name, cards=0):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
@@ -51,6 +65,38 @@ def test_the_device_can_be_named_and_must_be_here(monkeypatch):
     for name, cards in (("cuda", 0), ("cuda:2", 2), ("gpu", 1), ("CPU", 0)):
         with pytest.raises(PlanError, match=rf"Got '{name}' \(FEWTUNE_DEVICE\)"):
             named(name, cards)
+
+
+def test_an_old_card_that_only_emulates_bfloat16_has_none(monkeypatch):
+    """An A100 (compute capability 8.0) and a T4 (7.5), which is what torch is told is here.
+
+    What is asked of the driver is replaced, for no such cards are here; what torch makes of the
+    answers is its own.
+    """
+    cards, current = {0: 8, 1: 7}, [0]
+
+    def exchange(number):
+        before, current[0] = current[0], number
+        return before
+
+    monkeypatch.setattr(torch.version, "hip", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: current[0])
+    monkeypatch.setattr(torch.cuda, "_exchange_device", exchange)
+    monkeypatch.setattr(torch.cuda, "_maybe_exchange_device", exchange)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda number: SimpleNamespace(major=cards[number])
+    )
+    assert torch.cuda.is_bf16_supported(), "emulated counts by default"
+    assert environment.bf16_is_native("cuda:0")
+    assert not environment.bf16_is_native("cuda:1")
+    assert current == [0]
+    assert environment.bf16_is_native("cuda")
+    current[0] = 1
+    assert not environment.bf16_is_native("cuda")
+    assert torch.cuda.is_bf16_supported()
+    assert environment.bf16_is_native("cuda:0")
 
 
 def test_what_is_drawn_by_a_seed_changes_nothing_after_it():

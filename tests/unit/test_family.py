@@ -7,6 +7,7 @@ from pydantic import Field
 
 from fewtune.errors import PlanError
 from fewtune.family import Configured, Options, suggest
+from fewtune.methods.base import METHODS
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,29 @@ def test_options_have_defaults_and_are_checked_all_at_once():
     assert "size=0" in said
     assert "nmae='y'" in said
     assert "the options size, name" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (":Foo", "Write the name by which Python imports it"),
+        (".x:Foo", "Write the name by which Python imports it"),
+        ("fewtune..methods:Foo", "Write the name by which Python imports it"),
+        ("fewtune.methods.head:", "Write the name by which Python imports it"),
+        ("a:b:c", "Write the name by which Python imports it"),
+        ("nowhere:Foo", "Install the package or mend the name"),
+        ("fewtune.methods.head:Foo", "Install the package or mend the name"),
+        ("fewtune.methods.base:trained_state", "Derive it from that class"),
+        ("fewtune.family:Options", "Derive it from that class"),
+        ("fewtune.methods.base:Method", "a method that defines prepare, restore, save. Got"),
+    ],
+)
+def test_a_members_name_that_cannot_be_used_is_refused_with_the_cure(name, said):
+    with pytest.raises(PlanError) as refused:
+        METHODS.load(name)
+    assert said in str(refused.value)
+    assert repr(name) in str(refused.value)
+
+
+def test_a_member_may_be_named_by_its_class():
+    assert METHODS.load("fewtune.methods.head:Head").__name__ == "Head"

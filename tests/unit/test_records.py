@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
@@ -56,5 +57,19 @@ def test_what_json_shows():
     assert set(finding.as_json()) == {"check", "severity", "rows", "evidence", "cure"}
     score = Score("accuracy", 0.5, 0.4, 0.6, 10, "higher", "share")
     assert Score(**json.loads(json.dumps(score.as_json()))) == score
+    assert Score.from_json(score.as_json()) == score
     verdict = Verdict("hold", ("a",), ("b",))
     assert verdict.as_json() == {"decision": "hold", "reasons": ["a"], "cures": ["b"]}
+
+
+@pytest.mark.parametrize("unknown", [math.nan, math.inf])
+def test_a_figure_that_is_not_known_is_null_in_json(unknown):
+    score = Score("accuracy", 0.5, unknown, unknown, 1, "higher", "share")
+    told = json.loads(json.dumps(score.as_json(), allow_nan=False))
+    assert told["value"] == 0.5
+    assert (told["low"], told["high"]) == (None, None)
+    again = Score.from_json(told)
+    assert math.isnan(again.low) and math.isnan(again.high)
+    assert replace(again, low=0, high=0) == replace(score, low=0, high=0)
+    # Files of before hold NaN itself.
+    assert math.isnan(Score.from_json(json.loads(json.dumps({**told, "low": math.nan}))).low)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fewtune.cli.options import AsJson, Data
+from fewtune.errors import PlanError
+from fewtune.store.strict import strict_json
 
 if TYPE_CHECKING:
     from fewtune.records import Example
@@ -21,7 +23,9 @@ WIDTH = 110
 
 def augment(
     data: Data,
-    output: Annotated[str, typer.Option("--output", "-o", help="The file to write.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The file to write; needed with --with.")
+    ] = "",
     parts: Annotated[
         list[str] | None,
         typer.Option("--with", help="An augmentation: NAME or NAME:key=value,…; repeatable."),
@@ -46,6 +50,8 @@ def augment(
     if not parts:
         typer.echo(_listing(), err=True)
         raise typer.Exit(2)
+    if not output:
+        raise PlanError("a file to write", "none", "-o", "Name one, such as -o varied.jsonl")
     from fewtune.verbs.augment import augment as verb
 
     if sys.stderr.isatty():
@@ -63,7 +69,7 @@ def augment(
         force=force,
     )
     if as_json:
-        typer.echo(json.dumps(_as_json(outcome, output), ensure_ascii=False))
+        typer.echo(strict_json(_as_json(outcome, output)))
     else:
         _print(outcome, output, test, model, show)
 
@@ -167,8 +173,6 @@ def _closing(outcome: Outcome, output: str, test: str, model: str) -> list[str]:
         f"Wrote {len(outcome.written):,} rows to {output}, {len(made.examples):,} of them new; "
         "column parent names the row that a new one came from, and group keeps the two together."
     )
-    said.append(
-        "New rows are for training. Judge on rows that nobody varied: "
-        f"fewtune fit {output} --test {test or 'FILE'}"
-    )
+    words = shlex.join(["fewtune", "fit", output, "--test", test or "FILE"])
+    said.append(f"New rows are for training. Judge on rows that nobody varied: {words}")
     return said

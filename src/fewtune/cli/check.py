@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from fewtune.checks.base import Context
 from fewtune.checks.run import Report, describe, run
 from fewtune.errors import DataError, FewtuneError
 from fewtune.records import Dataset, Example, Finding, Shape
+from fewtune.store.strict import strict_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,7 +90,7 @@ def _check(
     seconds = time.perf_counter() - begun
     done = _write(data, rows, report, write, redact)
     if as_json:
-        typer.echo(json.dumps(_as_json(rows, test_rows, report, done), ensure_ascii=False))
+        typer.echo(strict_json(_as_json(rows, test_rows, report, done)))
     else:
         _print(rows, test_rows, report, seconds, done)
     return report.blocking
@@ -188,25 +188,25 @@ def _as_json(
 def _print(
     rows: Dataset, test: Dataset | None, report: Report, seconds: float, done: list[str]
 ) -> None:
-    from rich.console import Console
+    from fewtune.cli.progress import console as console_of
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = console_of(stderr=False, wrap=False)
     for part in (rows, test):
         if part is not None:
-            console.print(describe(part), style="bold", markup=False)
+            console.print(describe(part), style="bold")
             for note in part.notes:
-                console.print(f"  {note}", markup=False)
+                console.print(f"  {note}")
     examples = {e.source: e for e in _all(rows, test)}
     for severity, heading in HEADINGS.items():
         found = report.of(severity)
         if found:
-            console.print(f"\n{heading}", style=f"bold {COLOURS[severity]}", markup=False)
+            console.print(f"\n{heading}", style=f"bold {COLOURS[severity]}")
             for finding in found:
                 _print_finding(console, finding, examples, rows.shape)
     console.print()
     for sentence in done:
-        console.print(sentence, markup=False)
-    console.print(_closing(report, seconds), style="bold", markup=False)
+        console.print(sentence)
+    console.print(_closing(report, seconds), style="bold")
 
 
 def _all(rows: Dataset, test: Dataset | None) -> list[Example]:
@@ -223,11 +223,11 @@ def _print_finding(
     console.print(head + Text(f"  {finding.evidence}"))
     for source in finding.rows[:ROWS_SHOWN] if finding.severity != "note" else ():
         shown = _show(examples[source], finding.check, shape) if source in examples else ""
-        console.print(f"    {source}  {shown}", style="dim", markup=False)
+        console.print(f"    {source}  {shown}", style="dim")
     more = len(finding.rows) - ROWS_SHOWN
     if finding.severity != "note" and more > 0:
-        console.print(f"    and {more:,} more (--json names them all)", style="dim", markup=False)
-    console.print(f"    → {finding.cure}.", markup=False)
+        console.print(f"    and {more:,} more (--json names them all)", style="dim")
+    console.print(f"    → {finding.cure}.")
 
 
 def _show(example: Example, check: str, shape: Shape) -> str:

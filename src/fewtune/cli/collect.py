@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewtune.errors import DataError, FewtuneError, PlanError
+from fewtune.store.strict import strict_json
 
 if TYPE_CHECKING:
     from fewtune.data.collectors.base import Options
@@ -74,7 +75,7 @@ def _collect(
     collection = gather(sources, options, collector, output)
     write(collection.dataset, output)
     if as_json:
-        typer.echo(json.dumps(_as_json(collection, output), ensure_ascii=False))
+        typer.echo(strict_json(_as_json(collection, output)))
     else:
         _print(collection, output)
 
@@ -171,4 +172,4 @@ def _print(collection: Collection, output: Path) -> None:
         f"in {many(_groups(collection), 'group')}, from {many(len(collection.taken), 'document')}, "
         f"to {output}{lost}."
     )
-    typer.echo(f"Next: fewtune check {output}")
+    typer.echo(f"Next: {shlex.join(['fewtune', 'check', str(output)])}")

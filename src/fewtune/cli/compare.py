@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from fewtune.cli.options import AsJson, Columns
+from fewtune.store.strict import strict_json
 
 __all__ = ["compare"]
 
@@ -28,9 +28,9 @@ def compare(
 
     found = compare(runs, data=data or None, columns=parse_columns(columns) if columns else None)
     if as_json:
-        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        typer.echo(strict_json(found.as_json()))
         return
     shown = console(stderr=False)
     shown.print(comparison_table(found.scores, found.paired))
     for line in (*found.sentences(), *(f"note: {note}" for note in found.notes)):
-        shown.print(line, markup=False)
+        shown.print(line)

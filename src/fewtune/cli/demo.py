@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,8 @@ def demo(
     data, test, model = DEMOS[kind]
     folder = _examples()
     target = output or _free(Path("runs"), f"demo-{kind}")
-    typer.echo(f"fewtune fit {data} --test {test} --model {model} -o {target}", err=True)
+    words = ["fewtune", "fit", data, "--test", test, "--model", model, "-o", str(target)]
+    typer.echo(shlex.join(words), err=True)
     try:
         run_and_show(False, data=folder / data, test=folder / test, model=model, output=target)
     except typer.Exit:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import typer
 
 from fewtune.cli.options import AsJson
+from fewtune.store.strict import strict_json
 
 __all__ = ["doctor"]
 
@@ -28,7 +28,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Print the facts; exit code 1 where something that every fit needs is broken."""
     facts = _facts()
     if as_json:
-        typer.echo(json.dumps(facts, ensure_ascii=False))
+        typer.echo(strict_json(facts))
     else:
         for name, value in facts["environment"].items():
             shown = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from fewtune.cli.options import AsJson, Columns, Data, Effort, Model, Output, Settings, Test
+from fewtune.cli.options import AsJson, Columns, Data, Model, Output, Settings, Test
 from fewtune.cli.progress import Progress, console
 from fewtune.errors import PlanError
+from fewtune.store.strict import strict_json
 
 __all__ = ["fit", "run_and_show"]
 
@@ -27,7 +27,10 @@ def fit(
     plan_file: Annotated[
         Path | None, typer.Option("--plan", help="A plan file to carry out.")
     ] = None,
-    effort: Effort = "quick",
+    effort: Annotated[
+        str | None,
+        typer.Option(help="How much is tried: quick (unless told else), normal or thorough."),
+    ] = None,
     settings: Settings = None,
     search: Annotated[
         int | None,
@@ -58,7 +61,7 @@ def fit(
         test=test,
         columns=parse_columns(columns) if columns else None,
         plan=plan_file,
-        effort=known_effort(effort),
+        effort=known_effort(effort) if effort is not None else None,
         settings=parse_settings(settings or []) | ({"select.search": search} if search else {}),
         seed=seed,
         output=output,
@@ -100,7 +103,7 @@ def run_and_show(as_json: bool, **arguments: Any) -> None:
     if process_rank():
         return
     if as_json:
-        typer.echo(json.dumps(run.as_json(), ensure_ascii=False))
+        typer.echo(strict_json(run.as_json()))
     else:
         from fewtune.report.tables import summary
 

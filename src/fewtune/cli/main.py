@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from fewtune.environment import process_rank
+from fewtune.environment import command_line, process_rank
 from fewtune.errors import FewtuneError, OutOfMemory
 from fewtune.listing import module_help
+from fewtune.store.resuming import resume_command
+from fewtune.train.interrupts import Interrupted
 from fewtune.verbs.together import told_elsewhere
 
 __all__ = ["VERBS", "app", "main"]
@@ -51,6 +54,14 @@ class _Verbs(TyperGroup):
         single.command(name=cmd_name)(getattr(module, cmd_name))
         return typer.main.get_command(single)
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            # Typer would turn it into this exit without a word.
+            _say_interrupted(stopped)
+            raise typer.Exit(INTERRUPTED) from stopped
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         rows = [(verb, module_help("fewtune.cli", verb).partition(": ")[2]) for verb in VERBS]
         with formatter.section("Verbs"):
@@ -83,17 +94,12 @@ def main(arguments: Any = None) -> None:
     """Run the command line; every expected failure is one line and an exit code."""
     try:
         app(args=arguments, standalone_mode=True)
-    except SystemExit as ended:
-        # Typer turns an interrupt into this exit without a word.
-        if ended.code == INTERRUPTED:
-            _say_interrupted()
-        raise
     except FewtuneError as error:
         if not told_elsewhere(error):
             typer.echo(f"fewtune: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _say_interrupted()
+    except KeyboardInterrupt as stopped:
+        _say_interrupted(stopped)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
@@ -109,10 +115,16 @@ def main(arguments: Any = None) -> None:
         sys.exit(FAULT)
 
 
-def _say_interrupted() -> None:
+def _say_interrupted(stopped: KeyboardInterrupt) -> None:
+    """Say so, and of a fit where it stands and what goes on with it."""
     if process_rank():
         return
-    sentence = "interrupted; a fit goes on with the same command, its run folder as -o and --resume"
+    sentence = "interrupted"
+    if isinstance(stopped, Interrupted):
+        command = resume_command(command_line(), stopped.run)
+        run = shlex.quote(str(stopped.run))
+        sentence += f"; its run is in {run}. Go on with: "
+        sentence += command or f"the same fewtune fit, -o {run} and --resume"
     typer.echo(f"fewtune: {sentence}", err=True)
 
 

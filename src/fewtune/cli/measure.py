@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from fewtune.cli.options import AsJson, Columns, Run
+from fewtune.store.strict import strict_json
 
 __all__ = ["measure"]
 
@@ -31,9 +31,9 @@ def measure(
     else:
         found = kept(run)
     if as_json:
-        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        typer.echo(strict_json(found.as_json()))
         return
     shown = console(stderr=False)
     shown.print(scores_table(found.data, found.scores, found.base, found.paired))
     for note in found.notes:
-        shown.print(f"note: {note}", markup=False)
+        shown.print(f"note: {note}")

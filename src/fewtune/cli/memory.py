@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from fewtune.cli.options import AsJson
+from fewtune.store.strict import strict_json
 
 __all__ = ["memory"]
 
@@ -46,7 +46,7 @@ def memory(
             "methods": [need.as_json() for need in needs],
             "free_bytes": free,
         }
-        typer.echo(json.dumps(answer, ensure_ascii=False))
+        typer.echo(strict_json(answer))
         return
     typer.echo(f"{model}: {about}; {parameters:,} parameters")
     typer.echo(f"weights: {size(4 * parameters)} in float32, {size(2 * parameters)} in bfloat16")

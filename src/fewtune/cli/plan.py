@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fewtune.cli.options import AsJson, Columns, Data, Effort, Output, Settings, Test
 from fewtune.errors import RunError
+from fewtune.store.strict import strict_json
 
 if TYPE_CHECKING:
     from fewtune.plan.memory import Estimate
@@ -76,7 +77,7 @@ def plan(
             "memory": {**memory.as_json(), "free_bytes": free} if memory else None,
             "time": pace.foreseen() if pace else None,
         }
-        typer.echo(json.dumps(answer, ensure_ascii=False))
+        typer.echo(strict_json(answer))
         return
     for note in prepared.data.notes:
         typer.echo(f"note: {note}")
@@ -97,7 +98,8 @@ def plan(
             value = value[part] if isinstance(value, dict) and part in value else ""
         typer.echo(f"{key} = {value}\n    {reason}")
     if output:
-        typer.echo(f"written to {output}; carry it out with: fewtune fit {data} --plan {output}")
+        words = shlex.join(["fewtune", "fit", data, "--plan", str(output)])
+        typer.echo(f"written to {output}; carry it out with: {words}")
 
 
 def _fits(found: Estimate | None, free: int | None) -> bool:

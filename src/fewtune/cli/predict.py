@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from fewtune.cli.options import Columns, Run
 from fewtune.errors import DataError, RunError
+from fewtune.store.strict import strict_json
 
 __all__ = ["predict"]
 
@@ -60,7 +60,7 @@ def predict(
         return
     given = parse_columns(columns) if columns else None
     records = fitted.predict_file(data, given, coverage)
-    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    lines = "".join(strict_json(record) + "\n" for record in records)
     if not output:
         sys.stdout.write(lines)
         return

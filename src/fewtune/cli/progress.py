@@ -15,9 +15,13 @@ from fewtune.records import Event
 __all__ = ["Progress", "console"]
 
 
-def console(stderr: bool) -> Console:
-    """Return a console; results go to stdout, everything else to stderr."""
-    return Console(stderr=stderr, highlight=False)
+def console(stderr: bool, wrap: bool = True) -> Console:
+    """Return a console; results go to stdout, everything else to stderr.
+
+    What it prints holds words of the user (names of columns, labels, rows), which are never read as
+    markup: neither ``[brackets]`` nor ``:names:`` of emoji. Styles are given beside the words.
+    """
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=not wrap)
 
 
 class Progress:
@@ -26,10 +30,10 @@ class Progress:
     def __init__(self) -> None:
         self._console = console(stderr=True)
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
@@ -53,7 +57,7 @@ class Progress:
         """Show an event of the journal."""
         values = event.values
         if event.kind == "stage":
-            self._console.print(f"[dim]{event.seconds:6.1f}s[/dim]  {values['sentence']}")
+            self._say(event, str(values["sentence"]), "dim")
             self._close()
             if "updates" in values:
                 self._task = self._bar.add_task(
@@ -65,14 +69,15 @@ class Progress:
         elif event.kind == "evaluation":
             self._validation = f", validation {values['validation_loss']:.3f}"
         elif event.kind == "diagnosis":
-            # A quoted row may hold brackets, which are no markup.
-            clock = (f"{event.seconds:6.1f}s", "yellow")
-            self._console.print(Text.assemble(clock, f"  {values['sentence']}"))
+            self._say(event, str(values["sentence"]), "yellow")
         elif event.kind == "monitor":
-            self._console.print(
-                f"[yellow]{event.seconds:6.1f}s[/yellow]  {values['monitor']} "
-                f"({values['action']}): {values['sentence']}"
-            )
+            said = f"{values['monitor']} ({values['action']}): {values['sentence']}"
+            self._say(event, said, "yellow")
+
+    def _say(self, event: Event, sentence: str, style: str) -> None:
+        """Print a sentence after its second, the words as they are."""
+        clock = (f"{event.seconds:6.1f}s", style)
+        self._console.print(Text.assemble(clock, f"  {sentence}"))
 
     def _close(self) -> None:
         if self._task is not None:

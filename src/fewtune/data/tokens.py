@@ -11,7 +11,15 @@ from fewtune.data.template import render
 from fewtune.errors import DataError, ModelError
 from fewtune.records import Example, Shape
 
-__all__ = ["IGNORED", "Encoded", "encode_inputs", "encode_supervised", "prompt_and_answer"]
+__all__ = [
+    "IGNORED",
+    "Encoded",
+    "Written",
+    "encode_inputs",
+    "encode_supervised",
+    "prompt_and_answer",
+    "written",
+]
 
 IGNORED = -100
 """Label of a token that is not trained."""
@@ -28,7 +36,8 @@ class Encoded:
     labels
         For each position the id that the model should give *there* (not shifted), or ``IGNORED``.
     bytes
-        UTF-8 bytes of the trained text, special tokens not counted.
+        UTF-8 bytes of the trained text, special tokens not counted. Of a row that was cut they are
+        those of the tokens that are left and have one before them: what its loss is a sum over.
     cut
         Tokens that did not fit and were left out.
     """
@@ -37,6 +46,54 @@ class Encoded:
     labels: tuple[int, ...]
     bytes: int
     cut: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One example as the text that a language model reads, and where its tokens stand in it.
+
+    Attributes
+    ----------
+    text
+        All of it, special tokens written out.
+    spans
+        The half-open character spans that are trained.
+    ids
+        Token ids.
+    offsets
+        For each token the half-open character span that it writes. Tokens that share a character
+        (its bytes) have the same one.
+    """
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+
+
+def written(tokenizer: Any, example: Example, shape: Shape) -> Written:
+    """Return the whole text of an example for a causal language model, and its tokens.
+
+    Parameters
+    ----------
+    tokenizer
+        A fast tokenizer with a chat template.
+    example
+        A row with its target.
+    shape
+        How the row is made.
+    """
+    rendered = render(tokenizer, example, shape)
+    # Longer ones are cut or refused by who asks: no word of the tokenizer's own.
+    parts = tokenizer(
+        rendered.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    offsets, reached = [], 0
+    for start, end in parts["offset_mapping"]:
+        # Some tokenizers trim spaces from offsets: of a token of spaces alone its end is left.
+        offsets.append((min(reached, start) if start == end else start, end))
+        reached = end
+    return Written(rendered.text, rendered.spans, tuple(parts["input_ids"]), tuple(offsets))
 
 
 def _fast(tokenizer: Any) -> Any:
@@ -84,26 +141,17 @@ def encode_supervised(
     empty: list[str] = []
     special = tokenizer.all_special_tokens
     for example in examples:
-        rendered = render(tokenizer, example, shape)
-        # Longer ones are cut or refused here: no word of the tokenizer's own.
-        parts = tokenizer(
-            rendered.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        ids, offsets = parts["input_ids"], parts["offset_mapping"]
-        labels = _labels(ids, offsets, rendered.spans)
-        taught = "".join(rendered.text[a:b] for a, b in rendered.spans)
-        for token in special:
-            taught = taught.replace(token, "")
-        cut = max(0, len(ids) - max_length)
+        whole = written(tokenizer, example, shape)
+        cut = max(0, len(whole.ids) - max_length)
         if cut and truncation == "refuse":
-            too_long.append(f"{example.source} ({len(ids)} tokens)")
-        if cut:
-            keep = slice(cut, None) if truncation == "left" else slice(None, max_length)
-            ids, labels = ids[keep], labels[keep]
+            too_long.append(f"{example.source} ({len(whole.ids)} tokens)")
+        kept = slice(cut, None) if truncation == "left" else slice(None, max_length)
+        ids, labels = whole.ids[kept], _labels(whole)[kept]
+        taught = _taught(whole, special, whole.offsets[kept] if cut else ())
         # The first position has nothing before it to be predicted from.
         if all(label == IGNORED for label in labels[1:]):
             (emptied if cut else empty).append(example.source)
-        encoded.append(Encoded(tuple(ids), tuple(labels), len(taught.strip().encode()), cut))
+        encoded.append(Encoded(tuple(ids), tuple(labels), len(taught.encode()), cut))
     _refuse(
         too_long,
         f"rows of at most {max_length} tokens",
@@ -148,24 +196,38 @@ def _refuse(rows: list[str], expected: str, cure: str) -> None:
         raise DataError(expected, f"{len(rows)} {noun} otherwise", shown, cure)
 
 
-def _labels(
-    ids: Sequence[int], offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]
-) -> list[int]:
+def _taught(whole: Written, special: Sequence[str], left: Sequence[tuple[int, int]] = ()) -> str:
+    """Return the trained text without special tokens and outer spaces.
+
+    Of a row that was cut to the tokens at ``left`` it is the text of those that are predicted, for
+    which the first one is not.
+    """
+    begin, last = 0, len(whole.text)
+    if left:
+        begin, last = left[min(1, len(left) - 1)][0], left[-1][1]
+    spans = ((max(start, begin), min(end, last)) for start, end in whole.spans)
+    taught = "".join(whole.text[start:end] for start, end in spans if start < end)
+    for token in special:
+        taught = taught.replace(token, "")
+    return taught.strip()
+
+
+def _labels(whole: Written) -> list[int]:
     """Return the id where a token touches a trained span, ``IGNORED`` elsewhere.
 
     A token that straddles the start of a span (a space glued to the answer's first word) is
     trained: it is part of what the model must write.
     """
-    labels = [IGNORED] * len(ids)
-    remaining = iter(spans)
+    labels = [IGNORED] * len(whole.ids)
+    remaining = iter(whole.spans)
     span = next(remaining, None)
-    for place, (start, end) in enumerate(offsets):
+    for place, (start, end) in enumerate(whole.offsets):
         while span is not None and start >= span[1]:
             span = next(remaining, None)
         if span is None:
             break
         if end > span[0] and end > start:
-            labels[place] = ids[place]
+            labels[place] = whole.ids[place]
     return labels
 
 

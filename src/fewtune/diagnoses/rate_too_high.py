@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fewtune.diagnoses.base import Case, Diagnoser
 from fewtune.records import Diagnosis
+from fewtune.select.candidates import of_folds
 
 __all__ = ["RateTooHigh"]
 
@@ -24,7 +25,8 @@ class RateTooHigh(Diagnoser):
             return
         said = [e for e in case.events if e.values.get("monitor") == "divergence"]
         chosen = {trial.name for trial in case.trials}
-        for event in [e for e in said if e.stage in chosen][:1]:
+        # Of a cross-fit a fold says it.
+        for event in [e for e in said if of_folds(e.stage) in chosen][:1]:
             yield self.named(
                 f"{event.stage} diverged at update {event.update}: {event.values['sentence']}.",
                 f"Use a lower rate: --set training.learning_rate={_third(case, event.stage):g}",
@@ -32,4 +34,4 @@ class RateTooHigh(Diagnoser):
 
 
 def _third(case: Case, stage: str) -> float:
-    return next(t.learning_rate for t in case.trials if t.name == stage) / 3
+    return next(t.learning_rate for t in case.trials if t.name == of_folds(stage)) / 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 from fewtune.checks._rows import question, quote, share
 from fewtune.checks.exact_duplicates import content
@@ -36,9 +36,21 @@ class RepeatedRow(Diagnoser):
         yield self.named(
             f"{quote(question(first))} ({first.source}) stands {len(rows)} times, "
             f"{share(len(rows), len(data))} of the rows: every epoch trains it as often.",
-            "Leave the copies out: fewtune check DATA --write CLEAN",
+            _cure([data[row] for row in rows]),
             [data[row].source for row in rows],
         )
+
+
+def _cure(copies: Sequence[Example]) -> str:
+    """Return what to do: a check drops copies to the letter and no others."""
+    kinds = len({content(example) for example in copies})
+    drop = "fewtune check DATA --write CLEAN"
+    if kinds == 1:
+        return f"Leave the copies out: {drop}"
+    keep = f"keep one of the {kinds} that differ in case or punctuation alone, by hand"
+    if kinds == len(copies):
+        return keep.capitalize()
+    return f"Leave the copies to the letter out ({drop}), then {keep}"
 
 
 def _key(example: Example, data: Dataset) -> Hashable:

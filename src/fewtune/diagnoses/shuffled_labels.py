@@ -38,6 +38,9 @@ class ShuffledLabels(Diagnoser):
         if not len(truth):
             return
         chance = max(Counter(truth.tolist()).values()) / len(truth)
+        if chance == 1:
+            # Rows of one class tell nothing: folds that lose a class do not judge it.
+            return
         value, low, high = share(hits, np.arange(len(hits)))
         most, least = (chance + part * (1 - chance) for part in (NOTHING, SOMETHING))
         if low > least or high > most or _beats_majority(case, material):

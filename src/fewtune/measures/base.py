@@ -18,6 +18,7 @@ from fewtune.measures.observe.answers import Answers
 from fewtune.measures.observe.continuations import Continuations
 from fewtune.measures.observe.divergence import Divergence
 from fewtune.measures.observe.exposure import Exposures
+from fewtune.measures.observe.lm_eval import HarnessResult
 from fewtune.measures.observe.probes import ProbeAnswers
 from fewtune.measures.observe.written import Written
 from fewtune.records import Score
@@ -40,13 +41,14 @@ class Evidence:
         What the model did on the test rows.
     train, validation
         What it did on equally many training and validation rows.
-    ended
-        For each sampled answer whether it ended by itself.
+    ended, ended_base
+        For each sampled answer of tuned and of base whether it ended by itself.
     perturbed
         By kind: what it did on the test rows that a perturbation of this kind changed; the rows
         keep their sources.
-    rises
-        Rise of the loss on each of a few batches after a step uphill, in nats.
+    rises, rises_base
+        Rise of the loss on each of a few batches after a step uphill, in nats: of the tuned model,
+        and of the same parameters where training began.
     earlier
         What an earlier version of the model did on the test rows.
     kept_neighbours
@@ -54,6 +56,8 @@ class Evidence:
         a row that was not looked at.
     out_of_fold
         What models that did not know them did on the known rows.
+    least
+        Least probability of a class in a 90% set, where that is kept and ``out_of_fold`` is not.
     base
         What the base did on the test rows.
     probes
@@ -70,6 +74,10 @@ class Evidence:
         Greedy answers of base and tuned to test rows, beside their targets.
     exposures
         How well planted secrets are known.
+    harness
+        What lm-evaluation-harness finds of base and tuned.
+    unsaid
+        Why something that was asked for was not observed, by the score that is missing.
     evaluations
         The journal's values of every evaluation of the training that was kept, oldest first.
     """
@@ -79,11 +87,14 @@ class Evidence:
     train: Outcomes | None = None
     validation: Outcomes | None = None
     ended: tuple[bool, ...] = ()
+    ended_base: tuple[bool, ...] = ()
     perturbed: Mapping[str, Outcomes] = field(default_factory=dict)
     rises: tuple[float, ...] = ()
+    rises_base: tuple[float, ...] = ()
     earlier: Outcomes | None = None
     kept_neighbours: Floats | None = None
     out_of_fold: Outcomes | None = None
+    least: float | None = None
     base: Outcomes | None = None
     probes: ProbeAnswers | None = None
     general: Divergence | None = None
@@ -92,6 +103,8 @@ class Evidence:
     answers: Answers | None = None
     written: Written | None = None
     exposures: Exposures | None = None
+    harness: Sequence[HarnessResult] = ()
+    unsaid: Mapping[str, str] = field(default_factory=dict)
     evaluations: Sequence[Mapping[str, Any]] = ()
 
 
@@ -240,7 +253,7 @@ def score_all(evidence: Evidence, names: Iterable[str] = ()) -> dict[str, Score]
 
 def silences(evidence: Evidence, names: Iterable[str] = ()) -> dict[str, str]:
     """Return why a measure that applies has no score although it was looked for, by its name."""
-    found = {}
+    found = dict(evidence.unsaid)
     for name in names or MEASURES.names():
         measure = MEASURES.load(name)()
         if evidence.task in measure.tasks and (said := measure.silence(evidence)):

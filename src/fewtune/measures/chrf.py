@@ -53,7 +53,8 @@ class Chrf(Measure):
             shares: Floats = weights @ each / weights.sum(axis=1)
             return shares
 
-        found = bootstrap(mean, seen.groups, seed=seed, within=(min(base, 0), tuned))
+        within = (min(base, 0), max(tuned, base))
+        found = bootstrap(mean, seen.groups, seed=seed, within=within)
         return self.named(*found, len(seen))
 
 

@@ -28,7 +28,7 @@ class ConformalCoverage(Measure):
     tasks = frozenset({"text_classification", "image_classification"})
 
     def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
-        """Return the share; ``None`` without out-of-fold outcomes or with fewer than 9."""
+        """Return the share; ``None`` without bounds for sets, which ask for 9 rows or more."""
         found = sets(evidence)
         if found is None:
             return None
@@ -39,7 +39,9 @@ class ConformalCoverage(Measure):
 
 def sets(evidence: Evidence) -> NDArray[np.bool_] | None:
     """Return the set of each test row, of shape (rows, classes); ``None`` where it is unknown."""
-    if evidence.out_of_fold is None or not len(evidence.test):
+    if not len(evidence.test):
         return None
-    least = least_share(evidence.out_of_fold, COVERAGE)
+    least = evidence.least
+    if evidence.out_of_fold is not None:
+        least = least_share(evidence.out_of_fold, COVERAGE)
     return None if least is None else likely(evidence.test.probabilities, least)

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from fewtune.measures.base import Evidence, Measure
+from fewtune.measures.intervals import student
 from fewtune.measures.observe.answers import Answers
 from fewtune.records import Score
 
@@ -23,7 +24,8 @@ class Diversity(Measure):
     Longer answers repeat themselves more, so both answers to a prompt are cut to the words of the
     shorter one. The parts are the tuned model's own distinct-1, -2 and -3 over all its answers, the
     base's distinct-2, and the repetition inside an answer, tuned less base. Intervals: jackknife
-    over groups, because a bootstrap repeats answers and so makes them less distinct.
+    over groups with Student's reach, because a bootstrap repeats answers and so makes them less
+    distinct.
     """
 
     direction = "higher"
@@ -74,9 +76,8 @@ class Diversity(Measure):
             kept = [int(i) for i in np.flatnonzero(seen.groups != group)]
             left.append(statistic([tuned[i] for i in kept], [base[i] for i in kept]))
         count = len(groups)
-        error = float(np.sqrt((count - 1) * np.var(left))) if count > 1 else float("nan")
-        low, high = value - 1.96 * error, value + 1.96 * error
-        return self.named(value, max(low, -1.0), min(high, 1.0), len(seen))
+        half = student(count) * float(np.sqrt((count - 1) * np.var(left)))
+        return self.named(value, max(value - half, -1.0), min(value + half, 1.0), len(seen))
 
 
 def distinct(answers: Words, n: int) -> float:

@@ -18,14 +18,14 @@ class Drift(Measure):
 
     Taken along what the base itself answers to rows that were not trained, which needs no probes
     and foretells what is forgotten; along the targets it would be large wherever tuning did what
-    it was asked for (benchmarks/LOG.md). A classifier's is that of its answers. The part
-    ``general`` is the same on general text.
+    it was asked for (benchmarks/LOG.md). The part ``general`` is the same on general text. A
+    classifier has none: its base has no answers to diverge from.
     """
 
     direction = "lower"
     unit = "nats"
     version = 2
-    tasks = frozenset({"generation", "text_classification", "image_classification"})
+    tasks = frozenset({"generation"})
 
     def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
         """Return the divergence a unit, or ``None`` where it was not observed."""

@@ -42,6 +42,12 @@ class Flips(Measure):
         found = {"plain": plain, "mended": mended}
         return {name: score for name, score in found.items() if score is not None}
 
+    def silence(self, evidence: Evidence) -> str:
+        """Return that the earlier version was asked about rows of no class that it knew."""
+        if evidence.earlier is None or self.score(evidence) is not None:
+            return ""
+        return "no test row is of a class that the earlier version knew"
+
     def _share(self, evidence: Evidence, seed: int, share: Share) -> Score | None:
         if evidence.earlier is None:
             return None

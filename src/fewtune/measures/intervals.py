@@ -25,6 +25,7 @@ __all__ = [
     "paired",
     "share",
     "share_difference",
+    "student",
     "weights",
 ]
 
@@ -123,11 +124,11 @@ def _tail(count: int, level: float) -> float:
     """Return the share of draws beyond each bound, expanded as in 1411.5279."""
     from scipy.stats import norm
 
-    return float(norm.cdf(-math.sqrt(count / (count - 1)) * _student(count, level)))
+    return float(norm.cdf(-math.sqrt(count / (count - 1)) * student(count, level)))
 
 
-def _student(count: int, level: float) -> float:
-    """Return how many standard errors Student's interval for ``count`` groups reaches."""
+def student(count: int, level: float = 0.95) -> float:
+    """Return how many standard errors Student's interval of ``count`` groups reaches; NaN of 1."""
     from scipy.stats import t
 
     return float(t.ppf((1 + level) / 2, count - 1))
@@ -148,7 +149,7 @@ def _widened(
     if error < 1e-12 * max(1.0, abs(value)):
         return value, value
     skew = float((pull**3).mean() / (pull**2).mean() ** 1.5) / math.sqrt(count)
-    reach = _student(count, level)
+    reach = student(count, level)
     low = value - error * max(reach, _skewed(reach, skew))
     high = value + error * max(reach, -_skewed(-reach, skew))
     ends = alone[np.isfinite(alone)]
@@ -212,9 +213,11 @@ def share_difference(
     """Return the first share minus the second on the same rows, and the bounds of its interval.
 
     Newcombe's square-and-add interval for pairs (1998, Improved confidence intervals for the
-    difference between binomial proportions based on paired data; method 10). Rows in groups count
-    as for `share`. Of a handful of rows or groups the interval holds 0 where even one-sided
-    differences prove nothing by McNemar's mid-p test (Fagerland 2013; fewer than five at 95%).
+    difference between binomial proportions based on paired data; method 8: his method 10 corrects
+    phi for continuity, and of 30 rows held the truth in 98 to 99% of simulated sets where this has
+    95 to 98). Rows in groups count as for `share`. Of a handful of rows or groups the interval
+    holds 0 where even one-sided differences prove nothing by McNemar's mid-p test (Fagerland 2013;
+    fewer than five at 95%).
     Where none differs at all, it holds what so many rows would seldom show (Clopper and Pearson
     1934).
     """
@@ -268,7 +271,7 @@ def _worth(values: Floats, spread: float, groups: Ints, level: float) -> tuple[f
     variance = float((sums**2).sum()) * count / (count - 1) / n**2
     # Groups that do not differ tell no more than their number.
     rows = spread / variance if variance > 1e-15 else float(count)
-    return min(max(rows, 1.0), float(n)), _student(count, level)
+    return min(max(rows, 1.0), float(n)), student(count, level)
 
 
 def _wilson(value: float, rows: float, reach: float) -> tuple[float, float]:
@@ -290,5 +293,5 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     value, count = float(found.mean()), len(found)
     if count < 2:
         return value, float("nan"), float("nan")
-    half = _student(count, level) * float(found.std(ddof=1)) / math.sqrt(count)
+    half = student(count, level) * float(found.std(ddof=1)) / math.sqrt(count)
     return value, value - half, value + half

@@ -1,4 +1,4 @@
-"""Over-memorization: the kept model's validation loss over the least that training came by."""
+"""Over-memorization: the kept model's validation loss over the least that it came by before."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ ALARM = 1.2
 
 
 class OverMemorization(Measure):
-    """1 where the kept snapshot has the least validation loss of its training, above 1 elsewhere.
+    """1 where the kept snapshot has the least validation loss up to there, above 1 elsewhere.
 
-    By itself a high ratio is no fault: long training can be worth it (2602.11149). ``alarm`` says
-    when it is one.
+    What came after it does not count: a loss that was still falling where the weights were kept
+    is no sign of training too long. By itself a high ratio is no fault either: long training can
+    be worth it (2602.11149). ``alarm`` says when it is one.
     """
 
     direction = "lower"
+    version = 2
     tasks = frozenset({"generation", "text_classification", "image_classification"})
 
     def score(self, evidence: Evidence, seed: int = 0) -> Score | None:
@@ -47,41 +49,34 @@ class OverMemorization(Measure):
 def alarm(evidence: Evidence, scores: Mapping[str, Score]) -> str:
     """Return why the kept model is over-memorized, in words; empty where it is not.
 
-    Three signs together: the validation loss of the kept snapshot is above 1.2 times its minimum,
-    the task metric gained nothing by it, and diversity or robustness surely fell. Where the metric
-    is the loss itself (generation) it cannot have gained.
+    Three signs together: the validation loss of the kept snapshot is above 1.2 times the least
+    that came before it, the task metric gained nothing by it, and the diversity of answers surely
+    fell. The metric of a generating model is the loss itself, which has not gained.
+
+    Nothing is said of a classifier: what perturbed rows cost it is known of the kept snapshot
+    alone, and they cost any model something. The monitor ``over_memorization`` compares it with
+    the best snapshot, while there are two.
 
     Parameters
     ----------
     evidence
-        For the evaluations.
+        For the task.
     scores
         The kept model's scores, as ``score_all`` gives them.
     """
-    signs, ratio = _signs(evidence), scores.get("over_memorization")
-    if signs is None or ratio is None or ratio.value <= ALARM:
+    ratio, diversity = scores.get("over_memorization"), scores.get("diversity")
+    if evidence.task != "generation" or ratio is None or diversity is None:
         return ""
-    kept, least = signs
-    share = min(max(float(kept.get("headline", 0.0)), 0.0), 1.0)
-    gained = share - float(least.get("headline", 0.0))
-    # For classification the metric is a share of right rows, whose standard error is known.
-    flat = evidence.task == "generation" or gained <= (share * (1 - share) / ratio.n) ** 0.5
-    fallen = []
-    diversity, robustness = scores.get("diversity"), scores.get("robustness")
-    if diversity is not None and diversity.high < 0:
-        fallen.append(f"diversity fell by {-diversity.value:.1%}")
-    if robustness is not None and robustness.low > 0:
-        fallen.append(f"perturbed rows lose {robustness.value:.3g}")
-    if not (flat and fallen):
+    if ratio.value <= ALARM or not diversity.high < 0:
         return ""
     return (
-        f"over-memorized: the validation loss is {ratio.value:.2f} times its minimum, the task "
-        f"metric stands still, and {' and '.join(fallen)}"
+        f"over-memorized: the validation loss is {ratio.value:.2f} times the least before it, and "
+        f"diversity fell by {-diversity.value:.1%}"
     )
 
 
 def _signs(evidence: Evidence) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Return the evaluation of the kept snapshot (the last best) and that of the least loss."""
+    """Return the evaluation of the kept snapshot (the last best) and the least up to there."""
     found = [
         e
         for e in evidence.evaluations
@@ -89,6 +84,6 @@ def _signs(evidence: Evidence) -> tuple[Mapping[str, Any], Mapping[str, Any]] | 
     ]
     if not found:
         return None
-    least = min(found, key=lambda e: float(e["validation_loss"]))
-    kept = next((e for e in reversed(found) if e.get("best")), found[-1])
-    return kept, least
+    bests = [place for place, e in enumerate(found) if e.get("best")]
+    upto = found[: bests[-1] + 1] if bests else found
+    return upto[-1], min(upto, key=lambda e: float(e["validation_loss"]))

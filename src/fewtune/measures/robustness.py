@@ -53,13 +53,17 @@ class Robustness(Measure):
 
 
 def _pairs(evidence: Evidence) -> dict[str, tuple[Outcomes, Outcomes]]:
-    """Return for each kind the same rows as they are and changed."""
+    """Return for each kind the same rows as they are and changed, in the groups of the test rows.
+
+    A kind numbers the groups of the rows that it changed from 0, each kind for itself.
+    """
     place = {source: at for at, source in enumerate(evidence.test.sources)}
-    return {
-        kind: (evidence.test.take([place[source] for source in changed.sources]), changed)
-        for kind, changed in evidence.perturbed.items()
-        if len(changed)
-    }
+    found = {}
+    for kind, changed in evidence.perturbed.items():
+        if len(changed):
+            plain = evidence.test.take([place[source] for source in changed.sources])
+            found[kind] = (plain, replace(changed, groups=plain.groups))
+    return found
 
 
 def _stacked(parts: list[Outcomes]) -> Outcomes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 
 from fewtune.measures.base import Evidence, Measure
 from fewtune.measures.intervals import mean_interval
@@ -14,7 +16,9 @@ __all__ = ["Sharpness"]
 class Sharpness(Measure):
     """Mean rise over a few batches, in nats per unit; sharper surfaces forget more (2406.04836).
 
-    Says something in comparison only: with the base, or with another run of the same method.
+    Says something in comparison only: the part ``base`` is that of the same parameters where
+    training began, on the same batches, and ``ratio`` tuned over base: above 1 where tuning led to
+    a sharper place.
     """
 
     direction = "lower"
@@ -28,3 +32,22 @@ class Sharpness(Measure):
             return None
         value, low, high = mean_interval(rises)
         return self.named(value, low, high, len(rises))
+
+    def parts(self, evidence: Evidence, seed: int = 0) -> Mapping[str, Score]:
+        """Return the mean rise where training began, and tuned over base, paired by batch."""
+        pairs = [
+            (after, before)
+            for after, before in zip(evidence.rises, evidence.rises_base, strict=False)
+            if math.isfinite(after) and math.isfinite(before)
+        ]
+        if len(pairs) < 2:
+            return {}
+        after, before = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
+        found = {"base": self.named(*mean_interval([one for _, one in pairs]), len(pairs))}
+        if before > 0:
+            # The interval of a ratio of means, by linearisation.
+            ratio = after / before
+            around = [ratio + (a - ratio * b) / before for a, b in pairs]
+            score = self.named(*mean_interval(around), len(pairs))
+            found["ratio"] = replace(score, unit="")
+        return found

@@ -159,15 +159,17 @@ def trained_state(model: nn.Module, base: nn.Module | None = None) -> dict[str, 
 def own_head(model: Any) -> nn.Module:
     """Return the layer that makes logits: a classifier's head or a language model's.
 
-    A language model's head that shares its weights with the input embedding is copied first, so
-    that training it leaves the input as it was.
+    All parameters of a language model's head are copied first: its weights may be the input
+    embedding's too, which training the head must leave as it was, and a base that is shared (see
+    ``models.twin``) lends its head's weights and biases with all others.
     """
     head: Any = getattr(model, "head", None)
     if head is None:
         head = model.get_output_embeddings()
-        head.weight = nn.Parameter(
-            head.weight.detach().clone(), requires_grad=head.weight.requires_grad
-        )
+        for module in head.modules():
+            for name, shared in list(module.named_parameters(recurse=False)):
+                own = nn.Parameter(shared.detach().clone(), requires_grad=shared.requires_grad)
+                setattr(module, name, own)
         model.config.tie_word_embeddings = False
     found: nn.Module = head
     return found

@@ -186,14 +186,19 @@ def _solve(states: States, strength: float, name_weight: float) -> tuple[Floats,
         rows = np.concatenate([rows, states.names])
         truth = np.concatenate([truth, np.arange(states.classes)])
         weights = np.concatenate([weights, np.full(states.classes, name_weight)])
+    weight = np.zeros((states.classes, rows.shape[1]))
+    bias = np.full(states.classes, -1e4)
+    present = np.unique(truth)
+    if len(present) == 1:
+        # Where a part of the rows is left with one class, that one is all there is to answer.
+        bias[present] = 0.0
+        return weight, bias
     solver = LogisticRegression(C=strength, max_iter=2000)
     # The products are small: on several threads they mostly wait for each other.
     with _threads().limit(limits=1), warnings.catch_warnings():
         # One row or two of many classes are what few-shot data are, and no regression.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         solver.fit(rows, truth, sample_weight=weights)
-    weight = np.zeros((states.classes, rows.shape[1]))
-    bias = np.full(states.classes, -1e4)
     if len(solver.classes_) == 2:
         # sklearn keeps one row for two classes; halves of it give the same probabilities.
         weight[solver.classes_] = np.concatenate([-solver.coef_, solver.coef_]) / 2

@@ -12,7 +12,7 @@ from fewtune.models.classifier import TextClassifier
 from fewtune.models.image_classifier import classifier_of
 from fewtune.models.load import Source
 
-__all__ = ["empty_model"]
+__all__ = ["empty_model", "most_tokens"]
 
 
 def empty_model(config: Any, task: str, classes: int = 2) -> nn.Module:
@@ -47,3 +47,19 @@ def empty_model(config: Any, task: str, classes: int = 2) -> nn.Module:
         if config.model_type in ("bert", "roberta"):
             given["add_pooling_layer"] = False
         return TextClassifier(AutoModel.from_config(config, **given), classes)
+
+
+def most_tokens(config: Any) -> int:
+    """Return how many tokens of a text an encoder of this configuration can take, 0 for any number.
+
+    RoBERTa and its kin count positions from behind the number of the padding token on, so their
+    table of 514 positions is for texts of 512 tokens.
+    """
+    most = max(0, int(getattr(config, "max_position_embeddings", 0) or 0))
+    if not most:
+        return 0
+    for name, module in empty_model(config, "text_classification").named_modules():
+        table = isinstance(module, nn.Embedding) and module.num_embeddings == most
+        if table and name.endswith("position_embeddings") and module.padding_idx is not None:
+            return most - int(module.padding_idx) - 1
+    return most

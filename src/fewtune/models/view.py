@@ -15,6 +15,7 @@ from fewtune.data.template import render, with_template
 from fewtune.data.tokens import IGNORED, encode_supervised
 from fewtune.environment import device_name
 from fewtune.models.classifier import TextClassifier, own_pooling
+from fewtune.models.empty import most_tokens
 from fewtune.models.image_view import ImageView
 from fewtune.models.load import (
     Source,
@@ -57,9 +58,10 @@ class _View:
         self._tokenizer = load_tokenizer(source)
         if shape in ("prompt", "chat", "text"):
             with_template(self._tokenizer, shape)
+        context = int(getattr(self._config, "max_position_embeddings", 0) or 0)
         limits = (
             int(self._tokenizer.model_max_length),
-            int(getattr(self._config, "max_position_embeddings", 0) or 0),
+            context if self._causal else most_tokens(self._config),
         )
         self.context_length = min((n for n in limits if 0 < n < 10**6), default=512)
         self._model: Any = None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fewtune.data.canaries import MOST
 from fewtune.errors import PlanError
 from fewtune.family import suggest
 from fewtune.tasks.base import TaskSettings
@@ -95,22 +96,29 @@ class TrainingPlan(_Settings):
     checkpoint_seconds: float = Field(30, ge=0, description="least seconds between checkpoints")
 
 
+Rate = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class SelectPlan(_Settings):
     """What is compared before one candidate is chosen."""
 
     rungs: list[Part] = Field([], description="cheaper methods that are tried as well")
-    rates: list[float] = Field([], description="other learning rates that are tried")
+    rates: list[Rate] = Field([], description="other learning rates that are tried")
     guards: list[Part] = Field(
         [], description="regularizers that are tried beside the plan's own, or for one like it"
     )
     folds: int = Field(
         0, ge=0, le=20, description="cross-fit over so many folds; 0: one validation part chooses"
     )
+    repeats: int = Field(
+        1, ge=1, le=20, description="cross-fit over so many partitions into folds, and average"
+    )
     refit: bool = Field(
         True, description="train the chosen candidate again on all rows but the test rows"
     )
     ease: float = Field(1.0, ge=1, description="most times less a refit is held than its trial")
-    dial: list[float] = Field(
+    dial: list[Share] = Field(
         [0.25, 0.5, 0.75, 1.0], description="blends of base (0) and tuned (1) that are tried"
     )
     search: int = Field(0, ge=0, description="settings that Optuna (extra tune) adds to the race")
@@ -128,6 +136,15 @@ class MeasurePlan(_Settings):
 
     probes: str = Field(
         "", description="generation: a file of your own probes, in place of the built-in ones"
+    )
+    earlier: str = Field(
+        "", description="run folder of an earlier version, which answers the same test rows"
+    )
+    canaries: int = Field(
+        0, ge=0, le=MOST, description="generation: made-up secrets that train, to see if it tells"
+    )
+    harness: list[str] = Field(
+        [], description="generation: tasks of lm-evaluation-harness, before and after (lm-eval)"
     )
 
 

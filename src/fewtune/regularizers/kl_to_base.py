@@ -31,7 +31,11 @@ class KlToBaseOptions(RowOptions):
     )
     weight: float = Field(1.0, gt=0, description="times the mean divergence in nats a unit")
     dose: float = Field(
-        0.5, gt=0, le=4, description="protected rows compared for each training row"
+        0.5,
+        gt=0,
+        le=4,
+        description="protected rows compared for each training row; where that is less than one an "
+        "update, some updates compare none, and the weight counts that much less",
     )
     temperatures: list[PositiveFloat] = Field(
         [1.0, 1.5, 2.0],
@@ -51,6 +55,10 @@ class KlToBase(Regularizer):
     how it reads others: each alone leaves what the other holds. For a classifier the protected rows
     are the training inputs; where old classes are kept (``task.keep_classes``), their answers are
     what is compared (learning without forgetting, 1606.09282).
+
+    The mean is over the protected rows of an update, ``dose`` times its training rows. Where that
+    is less than one, only that share of the updates compares a row at all, and over the training
+    the weight is that much smaller: with ``dose`` 0.5 and one row an update it counts half.
     """
 
     Options = KlToBaseOptions
@@ -91,7 +99,7 @@ class KlToBase(Regularizer):
         return found
 
     def penalty(self, run: Running) -> Tensor | None:
-        """Return weight · mean KL(base‖tuned) over the rows drawn for this update."""
+        """Return weight · mean KL(base‖tuned) over the rows drawn for this update, if there are."""
         count = how_many(self.options.dose, run.plan.batch_size, run.seed, run.update, "kl")
         draw = random.Random(f"{run.seed}/kl/{run.update}")
         drawn = draw.sample(range(len(self._pool)), min(count, len(self._pool)))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Any, ClassVar, cast
 
 import torch
 from pydantic import Field
 
 from fewtune.data.secrets import plain, secrets
-from fewtune.data.tokens import IGNORED
+from fewtune.data.tokens import IGNORED, written
 from fewtune.family import Options
 from fewtune.regularizers._tokens import TokenWeights
 from fewtune.regularizers.base import Regularizer, Running
@@ -57,7 +56,7 @@ class SecretMask(Regularizer):
 
     def start(self, run: Running) -> None:
         """Find the secrets of the training rows; say how many there are, once a fit."""
-        found = _secrets_of(cast(Generation, run.task).tokenizer, run.rows)
+        found = _secrets_of(_every_piece(run), run.rows)
         some = [number for number, pieces in enumerate(found) if pieces]
         many = len(some) > self.options.most * len(run.rows)
         _say(run, some, many)
@@ -74,9 +73,17 @@ class SecretMask(Regularizer):
         return replace(batch, weights=batch.weights * self._weights.factors(batch))
 
 
-def _secrets_of(tokenizer: Any, rows: Sequence[Row]) -> list[list[_Secret]]:
+def _every_piece(run: Running) -> list[list[_Secret]]:
+    """Return what may be a secret in each row, looked up once a row for all trainings of a fit."""
+    known: dict[Any, list[_Secret]] = run.shared.setdefault("what may be secret", {})
+    for row in run.rows:
+        if (row.ids, row.labels) not in known:
+            known[row.ids, row.labels] = _pieces(cast(Generation, run.task), row)
+    return [known[row.ids, row.labels] for row in run.rows]
+
+
+def _secrets_of(every: Sequence[list[_Secret]], rows: Sequence[Row]) -> list[list[_Secret]]:
     """Return of each row the trained pieces that stand nowhere else."""
-    every = [_pieces(tokenizer, row) for row in rows]
     homes: dict[str, set[str]] = defaultdict(set)
     for row, pieces in zip(rows, every, strict=True):
         one = row.example
@@ -95,32 +102,29 @@ def _secrets_of(tokenizer: Any, rows: Sequence[Row]) -> list[list[_Secret]]:
     return found
 
 
-def _pieces(tokenizer: Any, row: Row) -> list[_Secret]:
+def _pieces(task: Generation, row: Row) -> list[_Secret]:
     """Return what may be a secret in a row, with its tokens; most rows have nothing."""
-
-    def decoded(ids: Sequence[int]) -> str:
-        text: str = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-        return text
-
-    text = decoded(row.ids)
-    spans = secrets(text)
-    if not spans:
-        return []
-    ends = [len(decoded(row.ids[: place + 1])) for place in range(len(row.ids))]
-    ends = list(accumulate(ends, max))
+    whole = written(task.tokenizer, row.example, task.shape)
+    left = task.settings.truncation == "left"
+    offsets = whole.offsets[row.cut :] if left else whole.offsets[: len(row.ids)]
+    ends = [end for _, end in offsets]
+    shown, until = offsets[0][0], max(ends)
+    spans = [(shown + start, shown + end) for start, end in secrets(whole.text[shown:until])]
     trained = sum(
-        end - start
-        for start, end, label in zip([0, *ends], ends, row.labels, strict=False)
+        end - before
+        for before, end, label in zip([shown, *ends], ends, row.labels, strict=False)
         if label != IGNORED
     )
     found = []
     for start, end in spans:
-        first = next(i for i, stop in enumerate(ends) if stop > start)
-        last = next((i for i, stop in enumerate(ends) if stop >= end), len(ends) - 1)
-        tokens = range(first, last + 1)
+        inside = [i for i, (begin, stop) in enumerate(offsets) if begin < end and stop > start]
+        if not inside:
+            # What the tokenizer leaves out of a text is never read.
+            continue
+        tokens = range(inside[0], inside[-1] + 1)
         learnt = any(row.labels[i] != IGNORED for i in tokens)
         if not learnt or end - start < WHOLE * trained:
-            found.append(_Secret(plain(text[start:end]), tokens, learnt))
+            found.append(_Secret(plain(whole.text[start:end]), tokens, learnt))
     return found
 
 

@@ -11,6 +11,7 @@ from fewtune.report import words
 from fewtune.report.atomic import write_atomically
 from fewtune.report.comparison import contest, differences, lead, others, shared_scores, unmeasured
 from fewtune.report.folder import RunContents, as_mapping, read
+from fewtune.report.kept import kept
 from fewtune.report.rows import class_figures
 
 __all__ = ["render", "write"]
@@ -45,6 +46,7 @@ def render(run: RunContents) -> str:
         run=run,
         verdict=as_mapping(run.scores.get("verdict")),
         chosen=run.chosen(),
+        kept=kept(run),
         lead=lead(run),
         tables=[(name, contest(run, name)) for name in _compared(run)],
         gains=differences(run),
@@ -127,10 +129,9 @@ def _limits(run: RunContents) -> list[str]:
         limits.append("The run ended before its verdict; nothing here says that the model is good.")
     elif verdict.get("decision") == "hold":
         limits.append("fewtune advises against using it; the reasons stand above.")
-    parts = run.parts()
-    if parts.get("train"):
-        seen = words.count(parts["train"])
-        limits.append(f"It was tuned on {seen} rows; texts unlike them were not tested.")
+    if (how := kept(run)) is not None:
+        what = "images" if run.task == "image_classification" else "texts"
+        limits.append(f"It was tuned on {how.told}; {what} unlike them were not tested.")
     if run.classifies:
         limits.append("It gives one of its classes to every input, however foreign.")
         limits += _weak_classes(run)

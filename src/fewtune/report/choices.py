@@ -13,7 +13,7 @@ __all__ = ["Alternative", "Choice", "choices"]
 
 @dataclass(frozen=True)
 class Alternative:
-    """One thing that was tried; values are NaN where it was not measured."""
+    """One thing that was tried, and why; values are NaN where it was not measured."""
 
     name: str
     value: float
@@ -22,6 +22,7 @@ class Alternative:
     seconds: float | None
     n: int
     chosen: bool
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def _alternative(record: dict[str, object], chosen: str) -> Alternative:
         seconds=as_number(record.get("seconds")),
         n=int(as_number(record.get("n")) or 0),
         chosen=name == chosen,
+        why=str(record.get("reason") or ""),
     )
 
 

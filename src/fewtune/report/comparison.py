@@ -36,6 +36,9 @@ GROUPS = {
 }
 """What a boss asks of a tuned model, and the names by which a score is known to answer it."""
 
+OF_BASE = {"chrf": "chrf_base", "diversity_distinct_2": "diversity_base_distinct_2"}
+"""Scores of the base that a measure gives beside the tuned model's, by the latter's names."""
+
 MOST_WIDTHS = 6
 """Controls further from the tuned model than this many interval widths are told by an arrow."""
 
@@ -163,8 +166,6 @@ def contest(run: RunContents, name: str) -> list[Bar]:
     tuned = run.tuned().get(name)
     bars = [Bar("tuned", words.title("tuned"), tuned, True)] if tuned else []
     rivals = {c: s[name] for c, s in run.controls().items() if name in s}
-    if name in run.base() and "base" not in rivals:
-        rivals["base"] = run.base()[name]
     better_first = 1 if any(s.direction == "lower" for s in rivals.values()) else -1
     ordered = sorted(rivals.items(), key=lambda item: better_first * item[1].value)
     return bars + [Bar(c, words.title(c), s, False) for c, s in ordered]
@@ -247,19 +248,25 @@ def shared_scores(run: RunContents) -> list[str]:
 
 
 def others(run: RunContents) -> list[Measured]:
-    """Return every score that no control has: what tuning cost or broke, by group."""
-    base = run.base()
-    skip = {run.headline, *shared_scores(run)}
+    """Return every score that asks what tuning cost or broke, or that no control has, by group.
+
+    Beside it stands the base's: what its control scored, or what the measure itself says of it.
+    """
+    tuned, base = run.tuned(), run.base()
+    named = {name: of_base for name, of_base in OF_BASE.items() if name in tuned}
+    base |= {name: tuned[of] for name, of in named.items() if of in tuned}
+    compared = [name for name in shared_scores(run) if _group(name) == "other"]
+    skip = {run.headline, *compared, *named.values()}
     found = [
         Measured(_group(name), words.title(name), words.explain(name), score, base.get(name))
-        for name, score in run.tuned().items()
+        for name, score in tuned.items()
         if name not in skip
     ]
-    order, named = [*GROUPS, "other"], list(TITLES)
+    order, titled = [*GROUPS, "other"], list(TITLES)
 
     def place(one: Measured) -> tuple[int, int]:
         name = one.after.name
-        return order.index(one.group), named.index(name) if name in TITLES else len(named)
+        return order.index(one.group), titled.index(name) if name in TITLES else len(titled)
 
     return sorted(found, key=place)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from fewtune.errors import RunError
 from fewtune.records import Event, Score
+from fewtune.report.files import as_mapping, as_number, lines_of, object_of, yaml_of
 
 __all__ = ["RunContents", "as_mapping", "as_number", "as_score", "read"]
 
@@ -19,18 +19,6 @@ MARKS = ("plan.yaml", "journal.jsonl")
 """A folder with neither of these is not a run."""
 
 BUILT_IN_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
-
-
-def as_mapping(value: object) -> dict[str, Any]:
-    """Return ``value`` where it is a mapping with its keys as text, else an empty one."""
-    return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
-
-
-def as_number(value: object) -> float | None:
-    """Return ``value`` as a finite float, or ``None`` where it is not one."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
 
 
 def as_score(record: object, name: str = "") -> Score | None:
@@ -71,6 +59,8 @@ class RunContents:
         One record per test row.
     faults
         What could not be read, one sentence each.
+    crossfit
+        One record for each known row that a cross-fit judged.
     """
 
     path: Path
@@ -81,6 +71,7 @@ class RunContents:
     events: tuple[Event, ...]
     predictions: tuple[Mapping[str, Any], ...]
     faults: tuple[str, ...]
+    crossfit: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -163,8 +154,8 @@ class RunContents:
         return _scores(self.scores.get("scores"))
 
     def base(self) -> dict[str, Score]:
-        """Return the bare base model's scores by name; empty where it was not scored."""
-        return _scores(self.scores.get("base_scores"))
+        """Return the base's scores by name, of a classifier's those of a head on it, frozen."""
+        return self.controls().get("base") or self.controls().get("frozen") or {}
 
     def controls(self) -> dict[str, dict[str, Score]]:
         """Return each control's scores by name."""
@@ -224,70 +215,15 @@ def read(run: Path) -> RunContents:
     faults: list[str] = []
     return RunContents(
         path=run,
-        plan=_plan(run / "plan.yaml", faults),
-        environment=_object(run / "environment.json", faults),
-        data=_object(run / "data.json", faults),
-        scores=_object(run / "scores.json", faults),
-        events=tuple(_event(line) for line in _lines(run / "journal.jsonl", faults)),
-        predictions=tuple(_lines(run / "predictions.jsonl", faults)),
+        plan=yaml_of(run / "plan.yaml", faults),
+        environment=object_of(run / "environment.json", faults),
+        data=object_of(run / "data.json", faults),
+        scores=object_of(run / "scores.json", faults),
+        events=tuple(_event(line) for line in lines_of(run / "journal.jsonl", faults)),
+        predictions=tuple(lines_of(run / "predictions.jsonl", faults)),
+        crossfit=tuple(lines_of(run / "crossfit.jsonl", faults)),
         faults=tuple(faults),
     )
-
-
-def _text(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    try:
-        # Damaged bytes must not hide the rest of the file: the report is where they are told.
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RunError("a run that can be read", error.strerror or str(error), str(path)) from error
-
-
-def _plan(path: Path, faults: list[str]) -> dict[str, Any]:
-    import yaml
-
-    text = _text(path)
-    if text is None:
-        return {}
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        faults.append(f"plan.yaml cannot be read: {' '.join(str(error).split())}.")
-        return {}
-    return as_mapping(content)
-
-
-def _object(path: Path, faults: list[str]) -> dict[str, Any]:
-    text = _text(path)
-    if text is None:
-        return {}
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        faults.append(f"{path.name} cannot be read: {error}.")
-        return {}
-    return as_mapping(content)
-
-
-def _lines(path: Path, faults: list[str]) -> Iterator[dict[str, Any]]:
-    damaged: list[int] = []
-    # Only newlines end a line: user text may hold other separators, such as U+2028.
-    for number, line in enumerate((_text(path) or "").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if isinstance(record, dict):
-            yield record
-        else:
-            damaged.append(number)
-    if damaged:
-        places = ", ".join(f"{path.name}:{n}" for n in damaged[:5])
-        more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
-        faults.append(f"Not readable and left out: {places}{more}.")
 
 
 def _event(record: Mapping[str, Any]) -> Event:

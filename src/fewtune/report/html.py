@@ -14,6 +14,9 @@ from fewtune.report import comparison, pictures, plots, rows, rules, training, w
 from fewtune.report.atomic import write_atomically
 from fewtune.report.choices import choices
 from fewtune.report.folder import RunContents, as_mapping, as_number, read
+from fewtune.report.kept import kept
+from fewtune.report.known import known
+from fewtune.store.resuming import resume_command
 
 __all__ = ["render", "write"]
 
@@ -43,6 +46,10 @@ def render(run: RunContents) -> str:
         shortened=_shortener(run),
         verdict=as_mapping(run.scores.get("verdict")),
         unfinished=_unfinished(run),
+        called=_called(run),
+        resume=resume_command(str(run.environment.get("command") or ""), _called(run)),
+        kept=kept(run),
+        known=known(run),
         **_better(run),
         **_cost(run),
         **_training(run),
@@ -75,13 +82,22 @@ def _template() -> Any:
 
 
 def _shortener(run: RunContents) -> Callable[[object], str]:
-    """Return a function that leaves the folders out of ``file:line`` where no two files clash."""
-    told = [str(p.get("source")) for p in run.predictions]
+    """Return a function that leaves the folders out of a source where no two files clash.
+
+    A source is ``file:line``, or of an image its file.
+    """
+    told = [str(p.get("source")) for p in (*run.predictions, *run.crossfit)]
     for part in as_mapping(run.data.get("parts")).values():
         told += [str(source) for source in _list(part)]
-    files = {source.rpartition(":")[0] for source in told}
+    files = {re.sub(r":\d+$", "", source) for source in told}
     clash = len({re.split(r"[/\\]", file)[-1] for file in files}) < len(files)
     return lambda source: str(source) if clash else re.split(r"[/\\]", str(source))[-1]
+
+
+def _called(run: RunContents) -> str:
+    """Return what the folder was called where the run was begun, unless it has another name now."""
+    told = str(run.environment.get("run") or "")
+    return told if told and Path(told).resolve().name == run.name else str(run.path)
 
 
 def _unfinished(run: RunContents) -> str:
@@ -110,6 +126,7 @@ def _better(run: RunContents) -> dict[str, Any]:
         "worth": _worth(run),
         "turns": as_mapping(run.scores.get("rotations")).get("sentence"),
         "seeds": as_mapping(run.scores.get("seeds")).get("sentence"),
+        "earlier": as_mapping(run.scores.get("earlier")).get("sentence"),
     }
 
 

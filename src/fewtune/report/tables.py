@@ -200,7 +200,7 @@ def _facts(run: RunContents) -> list[Text]:
     facts = []
     if chosen.get("method"):
         facts.append(("chosen", _chosen(chosen)))
-    named = {"rotations": "judged", "seeds": "seeds", "value_curve": "more"}
+    named = {"rotations": "judged", "earlier": "earlier", "seeds": "seeds", "value_curve": "more"}
     for key, label in named.items():
         told = as_mapping(run.scores.get(key)).get("sentence")
         if told:

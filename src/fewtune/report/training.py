@@ -101,7 +101,7 @@ class DialPoint:
 
 
 def trainings(run: RunContents) -> list[Training]:
-    """Return every stage that made updates, the one that was chosen first.
+    """Return every stage that made updates, the one that was chosen first, then its refit.
 
     The folds of a cross-fit are one training: no fold was chosen, all of them together were.
     """
@@ -113,7 +113,8 @@ def trainings(run: RunContents) -> list[Training]:
         _training(run, name) if parts == [name] else _crossfitted(run, name, parts)
         for name, parts in folds.items()
     ]
-    return sorted(found, key=lambda t: not t.is_chosen)
+    again = [f"{_chosen_stage(run)}{mark}" for mark in ("+all", "+train")]
+    return sorted(found, key=lambda t: (not t.is_chosen, t.stage not in again))
 
 
 def _whole(run: RunContents, stage: str) -> str:

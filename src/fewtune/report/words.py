@@ -25,6 +25,7 @@ __all__ = [
 
 STAGE_MARKS = {
     "+all": "on all known rows",
+    "+train": "on the training rows",
     "+seed": "seed {}",
     "~": "short trial of {} updates",
     "#": "fold {}",

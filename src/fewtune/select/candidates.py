@@ -10,7 +10,10 @@ from fewtune.plan.plan import Part, Plan, TrainingPlan
 from fewtune.plan.rungs import rung_training
 from fewtune.regularizers.base import REGULARIZERS
 
-__all__ = ["Candidate", "candidates", "held_by"]
+__all__ = ["Candidate", "candidates", "held_by", "of_folds"]
+
+FOLD = "#"
+"""What stands before the number of a fold."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,22 @@ class Candidate:
         evaluations = min(self.training.evaluations, max(1, round(10 * share)), updates)
         training = self.training.model_copy(update={"updates": updates, "evaluations": evaluations})
         return replace(self, name=f"{self.name}~{updates}", training=training)
+
+    def of_fold(self, number: int) -> Candidate:
+        """Return the candidate under the name that it has in the journal while a fold is held."""
+        return replace(self, name=f"{self.name}{FOLD}{number}")
+
+
+def of_folds(stage: str) -> str:
+    """Return the name of the candidate whose stage it is in the journal, of a fold or of itself.
+
+    Examples
+    --------
+    >>> of_folds("full@0.001#3"), of_folds("full")
+    ('full@0.001', 'full')
+    """
+    name, mark, number = stage.rpartition(FOLD)
+    return name if mark and number.isdigit() else stage
 
 
 def candidates(plan: Plan) -> list[Candidate]:

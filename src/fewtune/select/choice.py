@@ -39,6 +39,9 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     best's last weights were kept, none, and where many rows judge or few of a class train a head
     must surely lead it (``near.stays``).
 
+    A trial whose kept weights are surely beyond the budget of general loss would not be shipped: it
+    is left out while any other is there.
+
     Parameters
     ----------
     material
@@ -46,6 +49,25 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
     trials
         Cheapest first, all judged on the same rows.
     """
+    beyond = first_says(material.accelerator, [trial.kept_rise.beyond for trial in trials])
+    if all(beyond) or not any(beyond):
+        return _nearest(material, trials)
+    inside = [trial for trial, is_out in zip(trials, beyond, strict=True) if not is_out]
+    out = [trial for trial, is_out in zip(trials, beyond, strict=True) if is_out]
+    chosen, reason = _nearest(material, inside)
+    return chosen, f"{reason}; {_left_out(material, out)}"
+
+
+def _left_out(material: Material, out: Sequence[Trial]) -> str:
+    """Return which trials were left out for what they cost, in words."""
+    costs = " and ".join(f"{t.name} ({100 * (t.kept_rise.value or 0):.1f}%)" for t in out)
+    budget = f"{100 * material.plan.budget.general_loss:.1f}%"
+    is_out = "is left out, its" if len(out) == 1 else "are left out, their"
+    return f"{costs} {is_out} rise of the loss on general text surely beyond the budget of {budget}"
+
+
+def _nearest(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
+    """Return the cheapest trial that is near enough to the best, and the reason in words."""
     measure = material.headline
     sign = 1 if measure.direction == "higher" else -1
     # The cheaper of equals.
@@ -69,8 +91,7 @@ def choose(material: Material, trials: Sequence[Trial]) -> tuple[Trial, str]:
             near = -more <= errors * spread
         if first_says(material.accelerator, trial is best or near):
             break
-    kind = "known rows, out of fold" if material.plan.select.folds else "validation rows"
-    rows = f"{len(best.validation)} {kind}"
+    rows = f"{best.score.n} {'known rows, out of fold' if best.crossfitted else 'validation rows'}"
     if trial is best:
         headline = measure.name.replace("_", " ")
         reason = f"best {headline} on the {rows}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fewtune.methods.base import METHODS
 from fewtune.select.candidates import Candidate, candidates
 from fewtune.select.crossfit import cross_fit, cross_fit_head
+from fewtune.select.left_out import tried_or_left
 from fewtune.select.material import Material
 from fewtune.select.race import race
 from fewtune.select.search import search
@@ -57,7 +58,12 @@ def contest(material: Material) -> list[Trial]:
             )
             continue
         with material.pace.part(part):
-            trials.append(_tried(material, candidate))
+            trial = (
+                tried_or_left(material, candidate, _tried) if free else _tried(material, candidate)
+            )
+        if trial is None:
+            continue
+        trials.append(trial)
         # A model that tuning left as it was is kept as it is; another is trained anew.
         if own and len(left) > 1 and material.plan.select.refit and trials[-1].updates:
             let_go(material, trials[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -148,11 +149,15 @@ def _given_up(
     run.journal.listeners.append(
         lambda event: seen.append(time.perf_counter()) if event.kind == "step" else None
     )
-    with cached_trunk(
-        model, material.task, rows, run.journal, run.stage, run.folder.parent
-    ) as trunk:
-        began = time.perf_counter()
-        train(run)
+    try:
+        with cached_trunk(
+            model, material.task, rows, run.journal, run.stage, run.folder.parent
+        ) as trunk:
+            began = time.perf_counter()
+            train(run)
+    finally:
+        # One that is interrupted leaves a checkpoint, from which nothing is ever to go on.
+        shutil.rmtree(run.folder, ignore_errors=True)
     run.journal.listeners.pop()
     return began, seen, trunk is not None
 

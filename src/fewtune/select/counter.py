@@ -101,9 +101,12 @@ def counter_trial(
     training = own.candidate.training.model_copy(update={"learning_rate": usual})
     name = f"{own.name.partition('@')[0]}@{usual:g}"
     other = try_out(material, replace(own.candidate, name=name, training=training))
-    return Counter(
-        own.name, own.learning_rate, usual, low, high, *_compared(own.validation, other.validation)
-    )
+    judged = own.validation
+    if own.by_row is not None:
+        # A row that a cross-fit judged again is no further row.
+        judged = judged.take(range(len(own.by_row.rows)))
+    figures = _compared(judged, other.validation)
+    return Counter(own.name, own.learning_rate, usual, low, high, *figures)
 
 
 def _compared(own: Outcomes, other: Outcomes) -> tuple[float, float, float, int]:

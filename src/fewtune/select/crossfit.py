@@ -1,124 +1,124 @@
 """The cross-fit: every known row predicted by a model that never saw it, and by one that did.
 
-k grouped, stratified folds, as ``data.split`` makes them. One computation, four answers: the
-honest measure with an interval from all known rows; each row's memorization (loss of models that
-did not see it minus loss of models that did); suspected label errors; and how hard each row is.
+k grouped, stratified folds, as ``data.folds`` makes them, and as many such partitions as
+``select.repeats`` asks for. One computation, four answers: the honest measure with an interval from
+all known rows (``Trial.validation``); each row's memorization (loss of models that did not see it
+minus loss of models that did), suspected label errors, and how hard each row is (``by_row``).
 What does not depend on the fold is done once: tokens, the loaded model, the trunk, frozen states.
 The number of updates and the dial are chosen on all folds together, so that no row chooses for
-itself alone.
+itself alone; of a language model within the budget of what it may forget, as the dial does.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from fewtune.environment import seed_everything
 from fewtune.methods.base import Method
 from fewtune.methods.head import install
 from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.counts import counts
+from fewtune.select.by_row import by_row
 from fewtune.select.candidates import Candidate
-from fewtune.select.controls import from_shares, from_states
-from fewtune.select.fitting import evaluation, names_of, prepared_model, settle, training_of
+from fewtune.select.controls import from_states
+from fewtune.select.fitting import names_of, prepared_model, settle, training_of
 from fewtune.select.material import Material
-from fewtune.select.near import surest
-from fewtune.select.trials import Trial
-from fewtune.tasks.outcomes import Outcomes, joined
+from fewtune.select.partitions import Fold, partitions
+from fewtune.select.places import best_place, course, stands, tell_places
+from fewtune.select.trials import Trial, idle_head
+from fewtune.select.watched import START, Place, Rounds, Watched, learnt, unknown, watch
 from fewtune.train.agreement import first_says
 from fewtune.train.checkpoint import restore_weights
 from fewtune.train.loop import train
-from fewtune.train.monitors.base import Evaluation
 from fewtune.train.run import Training
 from fewtune.train.trunk import cached_trunk
 
 __all__ = ["cross_fit", "cross_fit_head"]
 
-Place = tuple[int, float]
-"""Number of updates and stand of the dial."""
-
-
-@dataclass
-class _Fold:
-    """What one fold's model does on rows that it never saw and that judge, at every evaluation."""
-
-    held: Sequence[int]
-    outcomes: dict[Place, Outcomes]
-    seen: Outcomes | None = None
-
-    def at(self, place: Place) -> Outcomes:
-        """Return the outcomes at a place; where training ended before, those of its end."""
-        update, alpha = place
-        last = max(u for u, a in self.outcomes if a == alpha and u <= update)
-        return self.outcomes[last, alpha]
-
 
 def cross_fit_head(material: Material, trial: Trial) -> Trial:
     """Return a solver-fitted head's trial, judged out of fold on every known row that may judge."""
-    fitted = material.known_head()
-    judged = _judged(material)
-    shares = fitted.out_of_fold[judged]
-    if np.isnan(shares[:, 0]).any():
-        # Without usable folds the validation rows are all there is.
-        return trial
-    trial.validation = from_shares(material, [material.known[i] for i in judged], shares)
-    trial.crossfitted = True
-    trial.score = material.headline.of(trial.validation)
-    trial.seen = from_states(material, fitted, material.states()[0], material.known)
-    return trial
+    parts, fitted, states = partitions(material), material.known_head(), material.states()[0]
+
+    def fit_without(fold: Fold) -> Watched:
+        head = _head_without(material, fitted, fold.rest)
+        held, own = (
+            from_states(material, head, states[list(rows)], [material.known[i] for i in rows])
+            for rows in (fold.held, fold.learnt)
+        )
+        return Watched(fold, {START: held}, {START: own}, {START: None})
+
+    rounds = [[fit_without(fold) for fold in folds] for folds in parts]
+    return replace(trial, **_found(material, rounds, START))
 
 
-def _judged(material: Material) -> list[int]:
-    """Return the known rows that are held by some fold and may judge, in their order."""
-    judges = material.judges()
-    return sorted(row for fold in material.folds() for row in fold if judges[row])
+def _found(material: Material, rounds: Rounds, place: Place) -> dict[str, Any]:
+    """Return the fields of a trial that say what its models did at a place on all known rows."""
+    outcomes, rows = unknown(material, rounds, place), by_row(material, rounds, place)
+    return {
+        "validation": outcomes,
+        # A repeat is no further row.
+        "score": replace(material.headline.of(outcomes), n=len(rows.rows)),
+        "seen": learnt(rounds, place),
+        "by_row": rows,
+        "crossfitted": True,
+    }
 
 
 def cross_fit(material: Material, candidate: Candidate) -> Trial:
     """Return the candidate's trial, judged out of fold on every known row that may judge.
 
-    The model in the trial is that of the last fold; ``refit.finish`` trains the one that is kept.
+    No model of a fold is kept; ``refit.finish`` trains the one that is, and where nothing was tuned
+    the start stands in the trial.
     """
     began = time.monotonic()
     task, known = material.task, material.known
-    general = None if task.name == "generation" else material.known_head()
-    method, model = prepared_model(material, candidate, general)
+    head = None if task.name == "generation" else material.known_head()
+    method, model = prepared_model(material, candidate, head)
     start = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     more = material.varied() if candidate.varied else []
-    folds: list[_Fold] = []
-    rows = [*known, *more, *names_of(task, general)]
-    parts = material.folds()
+    rows = [*known, *more, *names_of(task, head)]
+    parts = partitions(material)
+    most = sum(map(len, parts))
+    rounds: list[list[Watched]] = []
     with cached_trunk(
         model, task, rows, material.journal, candidate.name, material.folder / "checkpoints"
     ):
-        for number, away in enumerate(parts, 1):
-            restore_weights(model, start)
-            seed_everything(material.plan.seed)
-            said = f"{candidate.name}, fold {number} of {len(parts)}"
-            named = replace(candidate, name=f"{candidate.name}#{number}")
-            folds.append(_fit_fold(material, named, method, model, general, away, said))
-    place, curve = first_says(material.accelerator, _best_place(material, folds))
-    for update, value in curve:
-        material.journal.write("crossfit", candidate.name, update, value=value, alpha=place[1])
-    order = [row for fold in folds for row in fold.held]
-    back = np.argsort(order)
-    outcomes = joined([fold.at(place) for fold in folds]).take(back)
-    seen = [fold.seen for fold in folds if fold.seen is not None]
+        for folds in parts:
+            rounds.append([])
+            for fold in folds:
+                number = 1 + sum(map(len, rounds))
+                restore_weights(model, start)
+                seed_everything(material.plan.seed)
+                said = f"{candidate.name}, fold {number} of {most}"
+                named = candidate.of_fold(number)
+                rounds[-1].append(_fit_fold(material, named, method, model, head, fold, said))
+    place = first_says(material.accelerator, best_place(material, rounds))
+    if not place[0]:
+        _install(model, candidate, head)
+        restore_weights(model, start)
+    evaluations, dialled = course(material, rounds, place), stands(material, rounds, place[0])
+    tell_places(material, candidate.name, place, evaluations, dialled)
+    rises = {stand.alpha: stand.rise for stand in dialled}
     return Trial(
         candidate=candidate,
         method=method,
         model=model,
-        validation=outcomes,
-        score=material.headline.of(outcomes),
         seconds=time.monotonic() - began,
         updates=place[0],
         alpha=place[1],
-        seen=joined(seen) if seen else None,
-        crossfitted=True,
+        evaluations=evaluations,
+        rise=rises[1.0],
+        kept_rise=rises[place[1]],
+        idle_head=idle_head(model, candidate, method),
+        **_found(material, rounds, place),
     )
 
 
@@ -127,95 +127,52 @@ def _fit_fold(
     candidate: Candidate,
     method: Method,
     model: nn.Module,
-    general: Fitted | None,
-    away: Sequence[int],
+    head: Fitted | None,
+    fold: Fold,
     said: str,
-) -> _Fold:
+) -> Watched:
     """Train on all folds but one and keep what the model does on that one, all along."""
     task, known = material.task, material.known
-    out, judges = set(away), material.judges()
-    rest = [row for row in range(len(known)) if row not in out]
-    held = [row for row in away if judges[row]]
-    head_first = candidate.training.head_first is not False
-    if general is not None and head_first and hasattr(model, "head"):
-        install(model, _head_without(material, general, rest))
-    rows, unseen = [known[i] for i in rest], [known[i] for i in held]
+    if head is not None:
+        _install(model, candidate, _head_without(material, head, fold.rest))
+    rows, unseen = [known[i] for i in fold.rest], [known[i] for i in fold.held]
     if candidate.varied:
         # A variation of a row that is held would tell its label.
-        parents = {known[i].example.source for i in held}
+        parents = {row.example.source for row in unseen}
         rows += [r for r in material.varied() if r.example.parent not in parents]
-    fold = _Fold(held, {})
-    trained = method.joined(rows, names_of(task, general))
+    watched = Watched(fold)
+    trained = method.joined(rows, names_of(task, head))
     planned = counts(candidate.training, len(rows))
     material.journal.write(
         "stage",
         name=candidate.name,
-        sentence=f"{said}: training without {len(held)} rows, which judge: {planned.sentence()}",
+        sentence=f"{said}: training without {len(unseen)} rows, which judge: {planned.sentence()}",
         updates=candidate.training.updates,
         updates_per_epoch=planned.updates_per_epoch,
     )
     run = training_of(material, candidate, method, model, trained, validation=unseen)
-    run.evaluate = _watch(
-        material, run, fold, unseen, lambda: settle(material, method, model, rows, general)
+    run.evaluate = watch(
+        material, run, watched, lambda: settle(material, method, model, rows, head)
     )
+    _begin_anew(run)
     train(run)
-    # As many rows that the model did train on, for what it has learnt by heart.
-    few = np.linspace(0, len(rest) - 1, min(len(held), len(rest))).round().astype(int)
-    fold.seen = task.outcomes(model, [known[rest[i]] for i in few])
-    return fold
+    return watched
 
 
-def _head_without(material: Material, general: Fitted, rest: Sequence[int]) -> Fitted:
+def _begin_anew(run: Training) -> None:
+    """Let go of a checkpoint: what its fold did before it was kept nowhere."""
+    with run.accelerator.main_process_first():
+        for folder in (run.folder, run.folder.with_name(run.folder.name + ".old")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _install(model: Any, candidate: Candidate, head: Fitted | None) -> None:
+    """Put a head into a classifier, unless its own is to be trained from nothing."""
+    if head is not None and candidate.training.head_first is not False and hasattr(model, "head"):
+        install(model, head)
+
+
+def _head_without(material: Material, head: Fitted, rest: Sequence[int]) -> Fitted:
     """Return the head fitted on some of the known rows, its settings as found on all of them."""
     states = material.known_states(names=True).take(np.asarray(rest, dtype=np.int64))
-    return refit(states, general)
-
-
-def _watch(
-    material: Material,
-    run: Training,
-    fold: _Fold,
-    unseen: Sequence[object],
-    settled: Callable[[], None],
-) -> Callable[[int], Evaluation]:
-    """Return an evaluation that also keeps the outcomes at every blend of the plan."""
-    alphas = [a for a in material.plan.select.dial if 0 < a < 1]
-
-    def evaluate(update: int) -> Evaluation:
-        now = {name: value.clone() for name, value in run.weights().items()}
-        settled()
-        outcomes = material.task.outcomes(run.model, unseen)  # type: ignore[arg-type]
-        fold.outcomes[update, 1.0] = outcomes
-        for alpha in alphas:
-            restore_weights(run.model, _blend(run, now, alpha))
-            settled()
-            fold.outcomes[update, alpha] = material.task.outcomes(run.model, unseen)  # type: ignore[arg-type]
-        restore_weights(run.model, now)
-        return evaluation(material, outcomes, update)
-
-    return evaluate
-
-
-def _blend(run: Training, now: dict[str, Tensor], alpha: float) -> dict[str, Tensor]:
-    return run.method.blend(run.start, now, alpha)
-
-
-def _best_place(
-    material: Material, folds: Sequence[_Fold]
-) -> tuple[Place, list[tuple[int, float]]]:
-    """Return where all folds together are best, and the curve over updates at that blend.
-
-    Of equals, and for a classifier of those that are nearly as good, the one with the lower loss
-    (``near.surest``). A place that only some folds reached counts with what the others ended with.
-    """
-    measure = material.headline
-    updates = sorted({update for fold in folds for update, _ in fold.outcomes})
-    alphas = sorted({alpha for fold in folds for _, alpha in fold.outcomes})
-    places = [(update, alpha) for update in updates for alpha in alphas]
-    # The first of equals: trained less, dialled less.
-    places.reverse()
-    found = [joined([fold.at(place) for fold in folds]) for place in places]
-    best = places[surest(measure, found)]
-    ones = np.ones((1, len(found[0])))
-    values = {p: float(measure.values(o, ones)[0]) for p, o in zip(places, found, strict=True)}
-    return best, [(u, values[u, best[1]]) for u in updates]
+    return refit(states, head)

@@ -57,6 +57,8 @@ def training_of(
 
     Parameters
     ----------
+    rows
+        What trains; made-up secrets join, where the plan asks for some.
     name
         Of the stage and of its checkpoint; the candidate's own by default.
     evaluate, validation
@@ -65,6 +67,7 @@ def training_of(
         Further fields of the training.
     """
     plan = material.plan
+    rows = [*rows, *material.planted()]
     stage = name or candidate.name
     return Training(
         stage=stage,

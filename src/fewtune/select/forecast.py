@@ -8,6 +8,7 @@ from typing import cast
 
 from fewtune.measures.observe.answers import LONGEST
 from fewtune.measures.observe.continuations import GIVEN, MOST_WRITTEN
+from fewtune.measures.observe.divergence import CHOOSING
 from fewtune.measures.observe.generation import most_for
 from fewtune.measures.probes import general_text
 from fewtune.methods.base import METHODS
@@ -15,9 +16,10 @@ from fewtune.models.load import read_config
 from fewtune.select.candidates import Candidate, candidates
 from fewtune.select.contest import RIVAL, raced_of
 from fewtune.select.controls import EPOCHS, SHOTS
-from fewtune.select.costs import Costs, costs_of, tokens_of
+from fewtune.select.costs import Costs, costs_of, mean_tokens, tokens_of
 from fewtune.select.material import Material
 from fewtune.select.pace import Part
+from fewtune.select.partitions import MOST_LEARNT
 from fewtune.select.race import LEAST_UPDATES, SHARES, rounds
 from fewtune.select.search import ENTER
 from fewtune.select.worth import REPEATS
@@ -68,7 +70,7 @@ def forecast(material: Material) -> list[Part]:
     entered = candidates(material.plan)
     costs = costs_of(material, entered)
     raced = raced_of(material, entered)
-    single = [_trial(material, costs, c, 1.0) for c in entered if c not in raced]
+    single = [_tried(material, costs, c) for c in entered if c not in raced]
     names = [c.name for c in entered if c not in raced]
     parts = [Part("controls", sum(_control(material, costs, n) for n in material.plan.controls))]
     parts += _searched(material, costs, raced)
@@ -77,8 +79,7 @@ def forecast(material: Material) -> list[Part]:
     longest = raced[0] if raced else entered[-1]
     again = _again(material, costs, longest, 1.0)
     if raced:
-        folds = material.plan.select.folds
-        once = max(1, folds) * _trial(material, costs, longest, 1.0)
+        once = _tried(material, costs, longest)
         parts.append(Part("train", once))
         if len(raced) > 1 or material.plan.select.search:
             parts.append(Part(RIVAL, LEADS * once, needed=False))
@@ -118,6 +119,29 @@ def _race(material: Material, costs: Costs, raced: Sequence[Candidate]) -> list[
         mean = sum(each) / len(each)
         parts += [Part(f"race {number} {i}", mean, needed=not i) for i in range(count + 1)]
     return parts
+
+
+def _tried(material: Material, costs: Costs, candidate: Candidate) -> float:
+    """Return the seconds of a whole trial: of a training, or of one for each fold."""
+    select = material.plan.select
+    if not select.folds:
+        return _trial(material, costs, candidate, 1.0)
+    count = select.folds * select.repeats
+    if METHODS.load(candidate.method.name).solves & {material.task.name}:
+        return _solved(material) * (1 + count / (SETTINGS * len(material.folds())))
+    # Every evaluation reads at every stand what is held, as much of what trains, and general text.
+    places = candidate.training.evaluations * len({*select.dial, 1.0}) + 1
+    held = tokens_of(material.known) / select.folds
+    read = held + min(held, MOST_LEARNT / select.folds * mean_tokens(material))
+    if material.task.name == "generation" and material.plan.budget.general_loss:
+        read += _general(material) / CHOOSING
+    if METHODS.load(candidate.method.name).solves_after:
+        read += tokens_of(material.known) - held
+    trained = costs.update[candidate.name] * candidate.training.updates
+    trained += places * costs.token * read
+    if _may_turn(candidate):
+        trained *= (1 + STOPPED) / 2
+    return costs.load + costs.start[candidate.name] + count * (TRIAL + trained)
 
 
 def _trial(material: Material, costs: Costs, candidate: Candidate, share: float) -> float:
@@ -182,7 +206,8 @@ def _control(material: Material, costs: Costs, name: str) -> float:
 def _observed(material: Material, costs: Costs) -> float:
     """Return the seconds of what is looked at after the fit."""
     few = material.test[:500]
-    read = KINDS * tokens_of(few) + 5 * tokens_of(material.known[:128])
+    # Sharpness is that of the base as well.
+    read = KINDS * tokens_of(few) + 10 * tokens_of(material.known[:128])
     if material.task.name != "generation":
         return costs.token * (
             read + 2 * tokens_of(material.test[:256]) + tokens_of(material.test[:16])

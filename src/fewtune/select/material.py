@@ -222,6 +222,19 @@ class Material:
 
         return self.once("varied", compute)
 
+    def planted(self) -> list[Row]:
+        """Return made-up secrets as rows (``measure.canaries``): they train and judge nothing."""
+        from fewtune.data.canaries import canaries
+
+        def compute() -> list[Row]:
+            count = self.plan.measure.canaries
+            if not count:
+                return []
+            made = canaries(self.data.shape, count, self.plan.seed)
+            return self.task.encode([canary.example for canary in made])
+
+        return self.once("planted", compute)
+
     def judges(self) -> list[bool]:
         """Return for each known row whether it may judge: a variation of another never does."""
         from fewtune.data.variations import may_judge

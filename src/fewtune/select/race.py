@@ -9,6 +9,7 @@ from dataclasses import replace
 from fewtune.measures.base import RowMeasure
 from fewtune.select.candidates import Candidate
 from fewtune.select.dial import GIVEN_UP
+from fewtune.select.left_out import tried_or_left
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial, try_out
 from fewtune.train.agreement import first_says
@@ -108,9 +109,12 @@ def _round(
             continue
         with material.pace.part(part):
             short = candidate.shortened(SHARES[number - 1], LEAST_UPDATES)
-            trials.append(try_out(material, short))
+            trial = tried_or_left(material, short, try_out) if trials else try_out(material, short)
+        if trial is None:
+            continue
+        trials.append(trial)
         # Its figures decide; its model would lie beside those of all the others.
-        trials[-1].model = material.base()
+        trials[-1].let_go()
         tried.append(candidate)
     return tried, trials
 

@@ -94,16 +94,19 @@ def finish(material: Material, chosen: Trial) -> Outcomes:
     A head is fitted again with the settings that were chosen. A trained candidate learns from all
     rows as much as its trial had where it was best (see ``settled``), for as many epochs where that
     was at its end, no shorter than it takes to settle (see ``_least``), and is dialled as its trial
-    was; where ``select.refit`` is off it stays as validation found it.
+    was; where ``select.refit`` is off it stays as validation found it, and after a cross-fit, which
+    leaves no model but those of its folds, it learns from the training rows alone.
     """
     if chosen.head is not None:
         chosen.head = _whole_head(material, chosen)
         install(chosen.model, chosen.head)
         return controls.from_states(material, chosen.head, material.states()[1], material.test)
-    if material.plan.select.refit and chosen.updates:
+    whole = material.plan.select.refit
+    if (whole or chosen.crossfitted) and chosen.updates:
         # What the trial trained is not asked again: it would lie beside what is trained now.
         chosen.model = material.base()
-        chosen.method, chosen.model = again(material, chosen)
+        rows = None if whole else range(len(material.train))
+        chosen.method, chosen.model = again(material, chosen, rows, "all" if whole else "train")
     return material.task.outcomes(chosen.model, material.test)
 
 

@@ -16,6 +16,7 @@ from fewtune.methods.base import METHODS
 from fewtune.plan.plan import Part
 from fewtune.regularizers.base import REGULARIZERS
 from fewtune.select.candidates import Candidate
+from fewtune.select.left_out import tried_or_left
 from fewtune.select.material import Material
 from fewtune.select.race import LEAST_UPDATES, SHARES
 from fewtune.select.trials import try_out
@@ -84,7 +85,11 @@ def search(material: Material, own: Candidate) -> list[Candidate]:
         asked = study.ask()
         proposed = _proposed(material, own, asked, number)
         with material.pace.part(part):
-            trial = try_out(material, proposed.shortened(SHARES[0], LEAST_UPDATES))
+            short = proposed.shortened(SHARES[0], LEAST_UPDATES)
+            trial = tried_or_left(material, short, try_out) if found else try_out(material, short)
+        if trial is None:
+            study.tell(asked, state=optuna.trial.TrialState.FAIL)
+            continue
         # All processes learn from the first one's figures, so all propose the same.
         value = first_says(material.accelerator, sign * trial.score.value)
         study.tell(asked, value)

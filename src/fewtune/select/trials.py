@@ -14,6 +14,7 @@ from fewtune.methods.base import METHODS, Method
 from fewtune.methods.probe import Fitted, refit
 from fewtune.plan.counts import counts
 from fewtune.records import Score
+from fewtune.select.by_row import ByRow
 from fewtune.select.candidates import Candidate
 from fewtune.select.controls import from_states
 from fewtune.select.dial import NOT_ASKED, Rise, turn
@@ -27,6 +28,7 @@ from fewtune.train.trunk import cached_trunk
 
 __all__ = [
     "Trial",
+    "idle_head",
     "let_go",
     "seen_by",
     "solve_head",
@@ -49,7 +51,7 @@ class Trial:
         The fitted model, in evaluation mode.
     validation
         What it does on rows that it was not trained on: the validation rows, or every known row
-        that may judge where it was cross-fitted.
+        that may judge where it was cross-fitted, once for each partition.
     score
         Its headline measure on them.
     seconds
@@ -61,14 +63,20 @@ class Trial:
     head
         The head, where a solver fitted it.
     seen
-        What it does on rows that it was trained on, where that was measured on the way.
+        What it does on rows that it was trained on, where that was measured on the way; of a
+        cross-fit what models of folds do that held others, at the same place as ``validation``.
     evaluations
-        Every evaluation of its training, oldest first.
+        Every evaluation of its training, oldest first; of a cross-fit those of all folds together,
+        the dial where it stands.
     crossfitted
         Whether its validation is out of fold.
+    by_row
+        What a cross-fit says of each row; ``None`` of another trial.
     rise
         What the whole tuning costs on general text, the dial at 1, where that was asked (a language
         model).
+    kept_rise
+        The same of what is kept, the dial where it stands.
     idle_head
         Number of values of a classifier's head that were neither fitted nor trained; 0 where the
         head could learn.
@@ -86,7 +94,9 @@ class Trial:
     seen: Outcomes | None = None
     evaluations: Sequence[Evaluation] = ()
     crossfitted: bool = False
+    by_row: ByRow | None = None
     rise: Rise = NOT_ASKED
+    kept_rise: Rise = NOT_ASKED
     idle_head: int = 0
 
     @property
@@ -100,7 +110,7 @@ class Trial:
         return self.updates < self.candidate.training.updates
 
     def let_go(self) -> None:
-        """Forget the model: what it did is known, and what it is was written."""
+        """Forget the model; what it did is known, and it would lie beside others."""
         self.model = nn.Module()
 
     @property
@@ -197,7 +207,8 @@ def train_candidate(material: Material, candidate: Candidate) -> Trial:
         alpha=dialled.alpha,
         evaluations=run.evaluations,
         rise=dialled.rise,
-        idle_head=_idle_head(model, candidate, method),
+        kept_rise=dialled.kept_rise,
+        idle_head=idle_head(model, candidate, method),
     )
 
 
@@ -218,7 +229,7 @@ def let_go(material: Material, trial: Trial) -> None:
     trial.model = material.base()
 
 
-def _idle_head(model: nn.Module, candidate: Candidate, method: Method) -> int:
+def idle_head(model: nn.Module, candidate: Candidate, method: Method) -> int:
     """Return the number of values of a head that nothing could teach; see ``Trial.idle_head``."""
     head = getattr(model, "head", None)
     if head is None or candidate.training.head_first is not False or method.solves_after:

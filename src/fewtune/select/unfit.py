@@ -29,6 +29,7 @@ def refuse_unfit(plan: Plan) -> None:
     """
     TASKS.load(plan.task.name)
     _refuse_rotations(plan)
+    _refuse_one_fold(plan)
     method = _method(plan, plan.method, "method.name")
     _refuse_head_first(plan, method)
     rungs = [_method(plan, rung, "select.rungs") for rung in plan.select.rungs]
@@ -40,7 +41,10 @@ def refuse_unfit(plan: Plan) -> None:
     _refuse_controls(plan)
     _refuse_search(plan, method)
     # What a solver fits is not held by any regularizer, nor spoilt by one.
-    _refuse_regularizers(plan, method, [r for r in rungs if not r.solves & {plan.task.name}])
+    trained = [r for r in rungs if not r.solves & {plan.task.name}]
+    _refuse_regularizers(plan, method, trained, plan.regularizers, "regularizers")
+    for guard in plan.select.guards:
+        _refuse_regularizers(plan, method, [], [guard], "select.guards")
 
 
 def _refuse_rotations(plan: Plan) -> None:
@@ -51,6 +55,16 @@ def _refuse_rotations(plan: Plan) -> None:
             f"a test file ({data.test})" if data.test else "the newest rows",
             "data.rotations",
             "Leave one of the two out",
+        )
+
+
+def _refuse_one_fold(plan: Plan) -> None:
+    if plan.select.folds == 1:
+        raise PlanError(
+            "two folds or more, each of which judges what the others train",
+            "1",
+            "select.folds",
+            "Take 5; or 0, so that one validation part chooses",
         )
 
 
@@ -133,12 +147,14 @@ def _refuse_controls(plan: Plan) -> None:
             )
 
 
-def _refuse_regularizers(plan: Plan, method: Method, rungs: Sequence[Method]) -> None:
+def _refuse_regularizers(
+    plan: Plan, method: Method, rungs: Sequence[Method], parts: Sequence[Part], key: str
+) -> None:
     owners = []
-    for part in plan.regularizers:
+    for part in parts:
         regularizer = REGULARIZERS.load(part.name)(part.options)
         _refuse_pair(plan.method.name, part.name, method.refuses.get(part.name))
-        for other in (plan.method.name, *(p.name for p in plan.regularizers)):
+        for other in (plan.method.name, *(p.name for p in parts)):
             _refuse_pair(other, part.name, regularizer.refuses.get(other))
         for rung in rungs:
             why = rung.refuses.get(part.name) or regularizer.refuses.get(rung.name)
@@ -148,14 +164,14 @@ def _refuse_regularizers(plan: Plan, method: Method, rungs: Sequence[Method]) ->
             raise PlanError(
                 f"regularizers for {plan.task.name}",
                 f"{part.name}, which is for {', '.join(sorted(regularizer.tasks))}",
-                "regularizers",
+                key,
                 "Leave it out",
             )
         if regularizer.unfit(plan.task.name):
             raise PlanError(
                 f"options of regularizer {part.name} that go with {plan.task.name}",
                 regularizer.unfit(plan.task.name),
-                "regularizers",
+                key,
                 "Set them, or leave it out",
             )
         owners += [part.name] if regularizer.owns_update else []
@@ -163,7 +179,7 @@ def _refuse_regularizers(plan: Plan, method: Method, rungs: Sequence[Method]) ->
         raise PlanError(
             "at most one regularizer that does the update itself",
             " and ".join(owners),
-            "regularizers",
+            key,
             "Keep one of them",
         )
 

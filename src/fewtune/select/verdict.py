@@ -57,8 +57,8 @@ def decide(
     best = _best(headline, paired)
     findings += [_compared(headline, c, d, otherwise, c == best) for c, d in paired.items()]
     if not paired:
-        nothing = "nothing to compare with: no control was run"
-        findings.append(Guard(True, nothing, "Run with controls"))
+        nothing = "nothing to compare with but the model itself: no other control was run"
+        findings.append(Guard(True, nothing, "Run with more controls"))
     findings += watched
     holding = [found for found in findings if found.holds]
     reasons = [found.reason for found in (*holding, *(f for f in findings if not f.holds))]

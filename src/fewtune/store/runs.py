@@ -6,15 +6,28 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from fewtune.errors import RunError
+from fewtune.store.strict import strict_json
 
 __all__ = ["RunFolder"]
 
 PLAN = "plan.yaml"
+
+UNFINISHED = (
+    PLAN,
+    "inputs.json",
+    "environment.json",
+    "data.json",
+    "journal.jsonl",
+    "checkpoints",
+    "predictions.jsonl",
+    "model",
+)
+"""What a run that is not finished may have in its folder, each perhaps still as ``.tmp``."""
 
 
 class RunFolder:
@@ -83,15 +96,22 @@ class RunFolder:
         return cls(path)
 
     def discard(self) -> None:
-        """Empty the folder again, unless a training has left a checkpoint in it."""
-        if any(entry.is_dir() for entry in self.path.glob("checkpoints/*")):
+        """Take what an unfinished run wrote out of the folder, unless it has left a checkpoint.
+
+        The folder goes too, where nothing else has been put into it meanwhile and it can go: the
+        working folder and a mount point stay.
+        """
+        if self.finished or any(entry.is_dir() for entry in self.path.glob("checkpoints/*")):
             return
         for entry in self.path.iterdir():
+            if entry.name.removesuffix(".tmp") not in UNFINISHED:
+                continue
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink()
-        self.path.rmdir()
+        with suppress(OSError):
+            self.path.rmdir()
 
     @property
     def model(self) -> Path:
@@ -112,14 +132,12 @@ class RunFolder:
         return target
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Write a value as JSON, whole or not at all."""
-        return self.write_text(name, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+        """Write a value as JSON, whole or not at all; NaN and infinity as null."""
+        return self.write_text(name, strict_json(value, indent=1) + "\n")
 
     def write_lines(self, name: str, records: Iterable[Any]) -> Path:
-        """Write records as JSON lines, whole or not at all."""
-        return self.write_text(
-            name, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        )
+        """Write records as JSON lines, whole or not at all; NaN and infinity as null."""
+        return self.write_text(name, "".join(strict_json(record) + "\n" for record in records))
 
     def read_json(self, name: str) -> Any:
         """Return the value of a JSON file of the run.

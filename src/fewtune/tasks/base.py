@@ -49,7 +49,7 @@ class Row:
     label
         Classification: class number; -1 where unknown.
     bytes
-        UTF-8 bytes of the target text (generation).
+        UTF-8 bytes of the target text, of what is left of it where the row was cut (generation).
     size
         What a row without tokens costs in a batch: an image, in patches of a token's cost.
     cut
@@ -275,5 +275,5 @@ TASKS: Family[Task] = Family(
     "fewtune.tasks",
     Task,
     "task",
-    not_members=["contexts", "keeping", "labels", "outcomes", "settings"],
+    not_members=["contexts", "keeping", "labels", "outcomes", "settings", "writing"],
 )

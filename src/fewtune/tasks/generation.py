@@ -18,6 +18,7 @@ from fewtune.models.four_bit import load_packed
 from fewtune.models.load import Source, load_causal_lm, load_tokenizer
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, Task, TaskSettings, inference
+from fewtune.tasks.writing import written_after
 
 __all__ = ["Generation"]
 
@@ -195,7 +196,7 @@ class Generation(Task):
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[tuple[str, bool]]:
-        """Return each example's answer and whether it ended by itself.
+        """Return each example's answer and whether it ended by itself; see ``tasks.writing``.
 
         Parameters
         ----------
@@ -204,7 +205,7 @@ class Generation(Task):
         examples
             Rows whose last assistant turn, if there is one, is left out of the prompt.
         temperature
-            0 for the most likely answer, else samples.
+            0 for the likeliest token at each place, else samples of the whole distribution.
         seed
             Of the samples.
         """
@@ -213,31 +214,18 @@ class Generation(Task):
         answers: list[tuple[str, bool]] = [("", False)] * len(examples)
         ends = self.end_ids
         lengths = [len(ids) + self.max_new_tokens for ids in prompts]
-        drawing = (
-            {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-            if temperature > 0
-            else {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
-        )
         with inference(model), seeded(device, seed), self.autocast():
             for places in chunks(range(len(prompts)), lengths, self.answer_budget(model)):
-                width = max(len(prompts[i]) for i in places)
-                ids = torch.full((len(places), width), int(self.tokenizer.pad_token_id or 0))
-                mask = torch.zeros_like(ids)
-                for row, place in enumerate(places):
-                    prompt = prompts[place]
-                    ids[row, width - len(prompt) :] = torch.tensor(prompt)
-                    mask[row, width - len(prompt) :] = 1
-                out = model.generate(  # type: ignore[operator]
-                    input_ids=ids.to(device),
-                    attention_mask=mask.to(device),
-                    max_new_tokens=self.max_new_tokens,
-                    max_length=None,
-                    eos_token_id=ends,
-                    pad_token_id=int(self.tokenizer.pad_token_id or 0),
-                    **drawing,
+                found = written_after(
+                    model,
+                    [prompts[place] for place in places],
+                    self.max_new_tokens,
+                    ends=ends,
+                    pad=int(self.tokenizer.pad_token_id or 0),
+                    temperature=temperature,
                 )
-                for row, place in enumerate(places):
-                    answers[place] = self._answer(out[row, width:].tolist(), ends)
+                for place, ids in zip(places, found, strict=True):
+                    answers[place] = self._answer(ids, ends)
         return answers
 
     def _prompt_ids(self, example: Example) -> list[int]:
@@ -271,7 +259,9 @@ class Generation(Task):
         }
 
     def restore(self, about: dict[str, Any]) -> None:
-        """Take over length and the longest answer."""
+        """Take over template, length and the longest answer."""
+        # The tokenizer that was kept has the template, and no longer tells whose it is.
+        self.template = about.get("template", self.template)
         kept = {"max_length": about["max_length"], "max_new_tokens": about["max_new_tokens"]}
         self.settings = self.settings.model_copy(update=kept)
 

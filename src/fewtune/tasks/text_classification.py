@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from fewtune.data.tokens import encode_inputs
 from fewtune.models.classifier import Pooling, TextClassifier, own_pooling
+from fewtune.models.empty import most_tokens
 from fewtune.models.four_bit import load_packed
-from fewtune.models.load import Source, load_encoder, load_tokenizer
+from fewtune.models.load import Source, load_encoder, load_tokenizer, read_config
 from fewtune.models.old_classes import known_classes
 from fewtune.records import Example, Shape
 from fewtune.tasks.base import Batch, Row, TaskSettings
@@ -21,6 +22,8 @@ from fewtune.tasks.keeping import KeepsClasses
 from fewtune.tasks.labels import label_number, without_targets
 
 __all__ = ["TextClassification"]
+
+LENGTH_WHERE_UNKNOWN = 512
 
 
 class TextClassification(KeepsClasses):
@@ -40,6 +43,7 @@ class TextClassification(KeepsClasses):
     ) -> None:
         super().__init__(source, settings, shape, labels)
         self.tokenizer = load_tokenizer(source)
+        self._most: int | None = None
         self._number = {label: number for number, label in enumerate(self.labels)}
 
     @property
@@ -48,12 +52,16 @@ class TextClassification(KeepsClasses):
         wanted = self.settings.pooling
         return own_pooling(self.source) if wanted == "auto" else wanted
 
-    def max_length(self, model: Any = None) -> int:
-        """Return the most tokens of a row: the setting, else what tokenizer and model can take."""
-        limit = int(self.tokenizer.model_max_length)
-        positions = getattr(getattr(model, "config", None), "max_position_embeddings", None)
-        known = [n for n in (self.settings.max_length, limit, positions) if n and n < 10**6]
-        return min(known, default=512)
+    def max_length(self) -> int:
+        """Return the most tokens of a row: the setting, else what tokenizer and model can take.
+
+        Where the tokenizer tells no limit it is 512.
+        """
+        if self._most is None:
+            self._most = most_tokens(read_config(self.source))
+        told = (self.settings.max_length, int(self.tokenizer.model_max_length))
+        wanted = min((n for n in told if 0 < n < 10**6), default=LENGTH_WHERE_UNKNOWN)
+        return min(wanted, self._most or wanted)
 
     def load_model(self) -> nn.Module:
         """Return the encoder with an untrained (zero) head."""

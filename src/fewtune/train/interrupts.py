@@ -6,9 +6,24 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-__all__ = ["interrupts"]
+__all__ = ["Interrupted", "interrupts"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a fit that has a run folder, so that it can be gone on with.
+
+    Parameters
+    ----------
+    run
+        The folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        super().__init__(str(run))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from dataclasses import replace
 from fewtune.environment import give_back_memory
 from fewtune.errors import PlanError, TrainingStopped
 from fewtune.methods.base import trained_state
+from fewtune.models.twin import lent
 from fewtune.regularizers.base import Regularizer
 from fewtune.train.agreement import anywhere, first_says
 from fewtune.train.averages import average
@@ -43,12 +44,13 @@ def train(run: Training) -> Training:
     TrainingStopped
         If a monitor aborts: nothing of the training is to be kept.
     PlanError
-        If two regularizers want to own the update.
+        If two regularizers want to own the update, or weights of the base itself would train.
     KeyboardInterrupt
         After an interrupt, once the update is finished and a checkpoint is written.
     """
     owner = _owner(run.regularizers)
     run.model.to(run.device).train()
+    _refuse_lent(run)
     run.start = trained_state(run.model, run.base)
     run.optimizer = adamw(run.model, run.plan)
     run.forward, run.optimizer = run.accelerator.prepare(
@@ -61,27 +63,26 @@ def train(run: Training) -> Training:
     if run.evaluate is not None and not run.evaluations:
         _evaluate(run, run.evaluate)
     saved = time.monotonic()
-    began, end = run.update, ""
+    began = run.update
     with interrupts() as interrupted:
-        while run.update < run.last:
+        while run.update < run.last and not run.end:
             # A resumed training begins within a round: what the round set up is set up again.
             if run.update % order.updates_per_epoch == 0 or run.update == began:
                 for regularizer in run.regularizers:
                     regularizer.round(run)
             step = update(run, owner, order.rows(run.update))
             average(run)
-            end = _act(run, [(m, m.after_step(run, step)) for m in run.monitors])
+            run.end = _act(run, [(m, m.after_step(run, step)) for m in run.monitors])
             planned = run.update % run.counts.evaluate_every == 0 or run.update == run.last
             # What was learned since the last evaluation is judged too before training stops.
-            if run.evaluate is not None and (planned or end == "stop"):
+            if run.evaluate is not None and (planned or run.end == "stop"):
                 found = _evaluate(run, run.evaluate)
-                end = _act(run, [(m, m.after_evaluation(run, found)) for m in run.monitors]) or end
-            if end:
-                break
+                after = _act(run, [(m, m.after_evaluation(run, found)) for m in run.monitors])
+                run.end = after or run.end
             # One Ctrl-C reaches the processes at different updates; they must end after the same.
             asked = anywhere(run.accelerator, interrupted())
             due = time.monotonic() - saved >= run.plan.checkpoint_seconds
-            if due or asked:
+            if asked or (due and not run.end):
                 save(run)
                 saved = time.monotonic()
             if asked:
@@ -91,7 +92,7 @@ def train(run: Training) -> Training:
     if run.evaluate is None:
         # Without validation rows the last weights are kept, or the mean of the last ones; what was
         # to be rolled back is not.
-        run.best = run.start if end == "roll back" else run.best or run.weights()
+        run.best = run.start if run.end == "roll back" else run.best or run.weights()
     restore_weights(run.model, run.best)
     run.model.eval()
     # It keeps all that it has ever prepared: the optimizer's state of every candidate.
@@ -112,6 +113,18 @@ def _owner(regularizers: Sequence[Regularizer]) -> Regularizer | None:
             "Keep one of them",
         )
     return owners[0] if owners else None
+
+
+def _refuse_lent(run: Training) -> None:
+    """Raise where training would write to the base that everything is compared with."""
+    names = [] if run.base is None else lent(run.model, run.base)
+    if names:
+        raise PlanError(
+            f"weights of its own for all that method {run.method.name} trains",
+            f"{len(names)} of the base itself, e.g. {names[0]}",
+            "method.name",
+            "Copy in prepare what trains (own_head copies the head), or set keeps_base = False",
+        )
 
 
 def _evaluate(run: Training, evaluate: Callable[[int], Evaluation]) -> Evaluation:

@@ -67,6 +67,8 @@ class Training:
         What is computed of the base and serves every training of a fit.
     update
         Finished updates.
+    end
+        ``stop`` or ``roll back`` where a monitor has ended it; empty until then.
     best, best_evaluation
         Trainable parameters of the best evaluation so far, and that evaluation.
     start
@@ -97,6 +99,7 @@ class Training:
     stop_at: int = 0
 
     update: int = 0
+    end: str = ""
     best: dict[str, Tensor] = field(default_factory=dict)
     best_evaluation: Evaluation | None = None
     start: dict[str, Tensor] = field(default_factory=dict)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 
 from fewtune.checks.base import Context
@@ -12,7 +13,7 @@ from fewtune.checks.run import run as run_checks
 from fewtune.diagnoses.base import Case, diagnose, told
 from fewtune.environment import describe
 from fewtune.errors import DataError
-from fewtune.records import Dataset, Diagnosis, Finding
+from fewtune.records import Diagnosis, Example, Finding
 from fewtune.store.runs import RunFolder
 from fewtune.train.journal import Journal
 from fewtune.verbs.prepare import Prepared
@@ -65,13 +66,14 @@ def _refusal(
         "data without blocking findings",
         f"{evidence}{more}",
         ", ".join(rows[:5]),
-        f"{cure.rstrip('.')}; see fewtune check {prepared.data.name}",
+        f"{cure.rstrip('.')}; see fewtune check {shlex.quote(prepared.data.name)}",
     )
 
 
 def _describe(folder: RunFolder, prepared: Prepared, report: CheckReport) -> None:
     data, parts = prepared.data, ("train", "validation", "test")
-    folder.write_json("environment.json", describe(prepared.plan.seed))
+    where = {"run": str(folder.path)}
+    folder.write_json("environment.json", describe(prepared.plan.seed) | where)
     folder.write_json(
         "data.json",
         {
@@ -99,6 +101,6 @@ def _part(prepared: Prepared, name: str) -> list[str]:
     return [prepared.data[i].source for i in getattr(prepared.split, name)]
 
 
-def fingerprint_of(rows: Dataset) -> str:
+def fingerprint_of(rows: Iterable[Example]) -> str:
     """Return the first 16 hex digits of the SHA-256 of the rows' contents."""
     return hashlib.sha256("".join(e.fingerprint for e in rows).encode()).hexdigest()[:16]

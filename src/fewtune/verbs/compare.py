@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ import numpy as np
 from fewtune.errors import RunError
 from fewtune.measures.base import RowMeasure, row_measure
 from fewtune.records import Score
+from fewtune.store.runs import RunFolder
 from fewtune.tasks.base import TASKS
 from fewtune.tasks.outcomes import Outcomes, group_numbers
 from fewtune.verbs.measure import outcomes_on
+from fewtune.verbs.paired import in_words, sense
 from fewtune.verbs.result import Run, open_run
+from fewtune.verbs.rotated import widened
 
 __all__ = ["Comparison", "compare"]
 
@@ -45,7 +49,7 @@ class Comparison:
 
     def sentences(self) -> list[str]:
         """Return one sentence for each pair: better, worse, or not to be told apart."""
-        return [_sentence(later, earlier, d) for (later, earlier), d in self.paired.items()]
+        return [in_words(later, earlier, d) for (later, earlier), d in self.paired.items()]
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``compare --json`` prints."""
@@ -53,7 +57,7 @@ class Comparison:
             "measure": self.measure,
             "scores": {name: score.as_json() for name, score in self.scores.items()},
             "paired": [
-                {"run": later, "against": earlier, "verdict": _sense(d), **d.as_json()}
+                {"run": later, "against": earlier, "verdict": sense(d), **d.as_json()}
                 for (later, earlier), d in self.paired.items()
             ],
             "notes": list(self.notes),
@@ -93,18 +97,31 @@ def compare(
             "runs of one task", " and ".join(sorted(tasks)), cure="Compare like with like"
         )
     measure = row_measure(TASKS.load(tasks.pop()).headline)
-    notes: list[str] = []
+    turned: set[str] = set()
     if data is None:
         found, notes = _shared([_kept(run) for run in opened], names)
+        turned = {name for name, run in zip(names, opened, strict=True) if _in_turn(run)}
+        notes += [
+            f"{name}: its rows judged in turn, in fits that share rows: its intervals are wider"
+            for name in names
+            if name in turned
+        ]
     else:
-        found = [outcomes_on(run, data, columns) for run in opened]
+        asked = [outcomes_on(run, data, columns) for run in opened]
+        found = [outcomes for outcomes, _ in asked]
+        notes = [f"{n}: {note}" for n, (_, told) in zip(names, asked, strict=True) for note in told]
     if len(opened) > 2:
         pairs = len(opened) * (len(opened) - 1) // 2
         notes.append(f"{pairs} pairs are compared, each at 95%: one in 20 differs by chance alone")
+    scores = {name: measure.of(outcomes) for name, outcomes in zip(names, found, strict=True)}
+    paired = _pairs(measure, names, found)
     return Comparison(
         measure=measure.name,
-        scores={name: measure.of(outcomes) for name, outcomes in zip(names, found, strict=True)},
-        paired=_pairs(measure, names, found),
+        scores={n: widened(score) if n in turned else score for n, score in scores.items()},
+        paired={
+            pair: widened(difference, least=-math.inf) if turned & set(pair) else difference
+            for pair, difference in paired.items()
+        },
         notes=tuple(notes),
     )
 
@@ -119,11 +136,18 @@ def _pairs(
     }
 
 
+def _in_turn(run: Run) -> bool:
+    """Return whether the rows of a run judged in turn (``data.rotations``)."""
+    return bool(RunFolder.open(run.path).read_json("scores.json").get("rotations"))
+
+
 def _kept(run: Run) -> dict[str, dict[str, Any]]:
     """Return a run's test rows by what they hold, wherever their file lay and they stood in it."""
     path = run.path / "predictions.jsonl"
     try:
-        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        # Only newlines end a line: a row may hold other separators, such as U+2028.
+        lines = path.read_text(encoding="utf-8").split("\n")
+        records = [json.loads(line) for line in lines if line]
     except (OSError, ValueError) as error:
         raise RunError(
             "the answers that a fit keeps",
@@ -188,21 +212,3 @@ def _outcomes(
         probabilities=shares,
         labels=tuple(labels) if classified else (),
     )
-
-
-def _sense(difference: Score) -> str:
-    sign = 1 if difference.direction == "higher" else -1
-    low, high = sorted((sign * difference.low, sign * difference.high))
-    if low > 0:
-        return "better"
-    return "worse" if high < 0 else "cannot tell"
-
-
-def _sentence(later: str, earlier: str, difference: Score) -> str:
-    sense = _sense(difference)
-    words = {
-        "better": f"{later} is better than {earlier}",
-        "worse": f"{later} is worse than {earlier}",
-        "cannot tell": f"{later} and {earlier} cannot be told apart",
-    }
-    return f"{words[sense]} on {difference.n} rows"

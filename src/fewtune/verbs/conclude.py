@@ -14,6 +14,7 @@ from fewtune.methods.base import METHODS
 from fewtune.records import Score
 from fewtune.report import card, html
 from fewtune.select import controls
+from fewtune.select.by_row import records
 from fewtune.select.choice import choose
 from fewtune.select.contest import contest
 from fewtune.select.counter import counter_trial
@@ -61,7 +62,7 @@ def conclude(
     chosen, reason = choose(material, trials)
     _tell_choice(journal, trials, chosen, reason)
     counter = counter_trial(material, trials, _rates(material, parameters))
-    _let_go(material, trials, chosen)
+    _let_go(trials, chosen)
     parts = observe.gap(material, chosen)
     with material.pace.part("measure"):
         made = calibrated(material, chosen, finish(material, chosen))
@@ -95,6 +96,8 @@ def conclude(
     verdict = decided(material, folder.path, chosen, evidence, found, diagnosis)
     rows = [*material.test, *(row for one in others for row in one.rows)]
     folder.write_lines("predictions.jsonl", _predictions(rows, found, samples))
+    if chosen.by_row is not None:
+        folder.write_lines("crossfit.jsonl", records(material, chosen.by_row))
     stages.end()
     folder.write_json(
         "scores.json",
@@ -111,6 +114,7 @@ def conclude(
             },
             "paired": _json(found.paired),
             "chosen": _chosen(material, chosen, reason),
+            "earlier": found.earlier,
             "rotations": told_of(len(made.test), chosen.name, others),
             "seeds": seeds.as_json() if seeds else None,
             "value_curve": curve.as_json() if curve else None,
@@ -135,6 +139,7 @@ def _tell_choice(journal: Journal, trials: Sequence[Trial], chosen: Trial, reaso
         alternatives=[
             {
                 "name": trial.name,
+                "reason": trial.candidate.reason,
                 "value": trial.score.value,
                 "low": trial.score.low,
                 "high": trial.score.high,
@@ -173,11 +178,11 @@ def _rates(material: Material, parameters: int) -> tuple[float, float, float]:
     return METHODS.load(part.name)(part.options).rates(parameters, material.task.name)
 
 
-def _let_go(material: Material, trials: Sequence[Trial], chosen: Trial) -> None:
+def _let_go(trials: Sequence[Trial], chosen: Trial) -> None:
     """Let go of the other trials' models, which would lie beside the chosen one to the end."""
     for trial in trials:
         if trial is not chosen:
-            trial.model = material.base()
+            trial.let_go()
 
 
 class _Clock:

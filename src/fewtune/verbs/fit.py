@@ -10,18 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from fewtune.environment import device_name
-from fewtune.errors import FewtuneError, OutOfMemory, RunError
-from fewtune.models.load import fingerprint
+from fewtune.errors import FewtuneError, OutOfMemory
 from fewtune.plan.memory import in_words
-from fewtune.plan.plan import Effort, Plan
+from fewtune.plan.plan import Effort, Plan, read
 from fewtune.select.material import Material
 from fewtune.store.runs import PLAN, RunFolder
+from fewtune.train.interrupts import Interrupted
 from fewtune.train.journal import Journal, Listener
-from fewtune.verbs.checked import checked, fingerprint_of, tell
+from fewtune.verbs.checked import checked, tell
 from fewtune.verbs.conclude import conclude
 from fewtune.verbs.foreseen import foresee, refuse_if_unfitting
 from fewtune.verbs.prepare import Prepared, prepare
 from fewtune.verbs.result import Run, open_run
+from fewtune.verbs.resumed import (
+    note_inputs,
+    refuse_other_inputs,
+    refuse_other_settings,
+    unfinished,
+)
 from fewtune.verbs.timed import material_of, tell_time
 from fewtune.verbs.together import Together
 
@@ -41,7 +47,7 @@ def fit(
     test: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     plan: Path | Plan | None = None,
-    effort: Effort = "quick",
+    effort: Effort | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int | None = None,
     output: Path | None = None,
@@ -63,7 +69,7 @@ def fit(
     plan
         A plan (or its file) instead of the one that the rules propose.
     effort
-        ``quick``, ``normal`` or ``thorough``.
+        ``quick`` (the default), ``normal`` or ``thorough``. A plan has its own.
     settings
         Dotted settings changed in the plan.
     seed
@@ -71,7 +77,7 @@ def fit(
     output
         The run folder; by default a new one under ``runs/``.
     resume
-        Go on with the interrupted run in ``output``.
+        Go on with the interrupted run in ``output``. What else is given must be as it was.
     listeners
         Called with every event of the journal.
 
@@ -84,6 +90,8 @@ def fit(
     ------
     FewtuneError
         For anything wrong with data, plan, model or folder.
+    Interrupted
+        At Ctrl-C once there is a run folder, which it names; it is a ``KeyboardInterrupt``.
 
     Notes
     -----
@@ -91,7 +99,13 @@ def fit(
     """
     together = Together()
     if resume:
-        plan = together.by_first(lambda: _unfinished(output).path / PLAN)
+        begun = together.by_first(lambda: unfinished(output).path / PLAN)
+        together.everywhere(
+            lambda: refuse_other_settings(
+                read(begun), plan=plan, effort=effort, settings=settings, seed=seed
+            )
+        )
+        plan = begun
     prepared = together.everywhere(
         lambda: prepare(
             data,
@@ -99,7 +113,7 @@ def fit(
             test=test,
             columns=columns,
             plan=plan,
-            effort=effort,
+            effort=None if resume else effort,
             settings=None if resume else settings,
             seed=None if resume else seed,
         )
@@ -126,6 +140,8 @@ def fit(
             journal.close()
             folder.discard()
         raise
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(folder.path) from stopped
     except Exception as error:
         # Told by the process that it happens to: the others are in the midst of an update, and are
         # ended by whatever started them.
@@ -138,23 +154,15 @@ def fit(
     return open_run(folder.path)
 
 
-def _unfinished(output: Path | None) -> RunFolder:
-    """Return the run folder to go on with."""
-    if output is None:
-        raise RunError("the folder to resume", "none", cure="Name it with -o RUN")
-    folder = RunFolder.open(output)
-    if folder.finished:
-        raise RunError("an unfinished run", "a finished one", str(folder.path), "Use it as it is")
-    return folder
-
-
 def _begun(output: Path | None, data: str | Path, prepared: Prepared, resume: bool) -> Path:
-    """Return the run folder, made or found, with plan and inputs noted."""
+    """Return the run folder, made with plan and inputs noted, or found with the same inputs."""
     if resume and output is not None:
         folder = RunFolder.open(output)
-    else:
-        folder = RunFolder.create(output or _new_folder(Path(str(data))))
-    _note_data(folder, prepared, resume)
+        refuse_other_inputs(folder, prepared)
+        return folder.path
+    folder = RunFolder.create(output or _new_folder(Path(str(data))))
+    folder.write_text(PLAN, prepared.plan.to_yaml())
+    note_inputs(folder, prepared)
     return folder.path
 
 
@@ -164,24 +172,6 @@ def _new_folder(data: Path) -> Path:
     while (Path("runs") / f"{stem}-{number}").exists():
         number += 1
     return Path("runs") / f"{stem}-{number}"
-
-
-def _note_data(folder: RunFolder, prepared: Prepared, resume: bool) -> None:
-    """Write the plan, or see that a resumed run is given the same data and model as before."""
-    facts = {"data": fingerprint_of(prepared.data), "model": fingerprint(prepared.source)}
-    if not resume:
-        folder.write_text(PLAN, prepared.plan.to_yaml())
-        folder.write_json("inputs.json", facts)
-        return
-    before = folder.read_json("inputs.json")
-    for what in facts:
-        if before.get(what) != facts[what]:
-            raise RunError(
-                f"the {what} that the run was begun with",
-                "another",
-                str(folder.path),
-                f"Give the same {what}, or begin a new run with -o",
-            )
 
 
 def _foreseen(prepared: Prepared, material: Material) -> int | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fewtune.diagnoses.base import told
 from fewtune.environment import give_back_memory
@@ -19,6 +20,8 @@ from fewtune.select.material import Material
 from fewtune.select.trials import Trial
 from fewtune.select.verdict import decide
 from fewtune.tasks.outcomes import Outcomes
+from fewtune.verbs.asked import harness_scores
+from fewtune.verbs.earlier import beside
 from fewtune.verbs.kept import load_model
 from fewtune.verbs.rotated import Rotation, everything, widened
 
@@ -42,12 +45,16 @@ class Judged:
         Every measure of the chosen model.
     paired
         For each control that is another model: chosen minus control on the same rows.
+    earlier
+        The chosen model against an earlier version, as ``earlier.beside`` gives it; ``None`` where
+        the plan names none.
     """
 
     outcomes: Outcomes
     controls: Mapping[str, Outcomes]
     scores: Mapping[str, Score]
     paired: Mapping[str, Score]
+    earlier: Mapping[str, Any] | None = None
 
 
 def judged(
@@ -68,17 +75,27 @@ def judged(
     others
         The other fits, where test parts take turns.
     """
-    whole, beside = everything(evidence.test, controls, others)
-    scores = score_all(evidence)
+    whole, controls_beside = everything(evidence.test, controls, others)
+    scores = score_all(evidence) | harness_scores(evidence.harness)
     # A head on frozen states is the frozen base: nothing to be better than.
-    rivals = {k: v for k, v in beside.items() if not (k == "frozen" and chosen.head is not None)}
+    frozen = "frozen" if chosen.head is not None else ""
+    rivals = {k: v for k, v in controls_beside.items() if k != frozen}
     paired = {k: material.headline.difference(whole, v) for k, v in rivals.items()}
     if others:
         # What needs the rows alone is read on all of them; the rest is of the model that is kept.
-        again = score_all(Evidence(evidence.task, whole, base=beside.get("base")))
+        again = score_all(Evidence(evidence.task, whole, base=controls_beside.get("base")))
         scores |= {name: widened(score) for name, score in again.items()}
         paired = {k: widened(score, least=-math.inf) for k, score in paired.items()}
-    return Judged(whole, beside, scores, paired)
+    return Judged(whole, controls_beside, scores, paired, _earlier(material, evidence))
+
+
+def _earlier(material: Material, evidence: Evidence) -> dict[str, Any] | None:
+    """Return how the model that is kept compares with the earlier version that was asked."""
+    if evidence.earlier is None:
+        return None
+    run = Path(material.plan.measure.earlier)
+    now, rows = evidence.test, material.test
+    return beside(run, material.headline, now, evidence.earlier, rows)
 
 
 def decided(

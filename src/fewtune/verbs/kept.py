@@ -21,7 +21,7 @@ from fewtune.store.runs import PLAN, RunFolder
 from fewtune.tasks.base import TASKS, Task
 from fewtune.tasks.contexts import read_anew
 
-__all__ = ["FACTS", "base_kind", "base_task", "load_model", "write_model"]
+__all__ = ["FACTS", "base_kind", "base_task", "load_model", "source_of", "write_model"]
 
 FACTS = "fewtune.json"
 """What is needed beside the weights to serve them, in the folder of the model."""
@@ -68,12 +68,10 @@ def load_model(
     RunError, ModelError
         If the run kept no model, or its base has changed since.
     """
+    source = source_of(run)
     folder = RunFolder.open(run)
-    if not folder.model.is_dir():
-        raise RunError("a run with a model", "none", str(run), "Fit again")
     facts = folder.read_json(f"model/{FACTS}")
     method = METHODS.load(facts["method"])(facts["options"])
-    source = _base(facts["base"], folder.model)
     task_class = TASKS.load(facts["task"])
     plan, device = read(run / PLAN), device_name()
     # The tokenizer kept with the run is the one that was trained with, template included.
@@ -89,6 +87,20 @@ def load_model(
     set_precision(task, plan, facts["base"].get("parameters") or parameter_count(source), device)
     model = method.restore(task, folder.model)
     return task, model.to(device).eval()
+
+
+def source_of(run: Path) -> Source:
+    """Return where the weights below what a run kept are, seen to be those of then.
+
+    Raises
+    ------
+    RunError, ModelError
+        If the run kept no model, or its base is gone or has changed since.
+    """
+    folder = RunFolder.open(run)
+    if not folder.model.is_dir():
+        raise RunError("a run with a model", "none", str(run), "Fit again")
+    return _base(folder.read_json(f"model/{FACTS}")["base"], folder.model)
 
 
 def base_kind(run: Path, facts: Mapping[str, Any]) -> tuple[Any, ...]:

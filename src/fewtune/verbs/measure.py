@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fewtune.data.load import load
-from fewtune.errors import DataError
-from fewtune.measures.base import Evidence, row_measure, score_all
+from fewtune.errors import DataError, FewtuneError, ModelError
+from fewtune.measures.base import Evidence, row_measure, score_all, silences
+from fewtune.measures.calibration import Calibration
+from fewtune.measures.conformal_coverage import COVERAGE
+from fewtune.measures.observe.perturbations import observe_perturbed
+from fewtune.measures.probes.own import load_probes
+from fewtune.methods.base import METHODS
 from fewtune.records import Dataset, Score
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.base import Row, Task
 from fewtune.tasks.outcomes import Outcomes
-from fewtune.verbs.kept import base_task, load_model
+from fewtune.verbs.answered import answered, told_by
+from fewtune.verbs.earlier import answers_of
+from fewtune.verbs.kept import FACTS, base_task, load_model
 from fewtune.verbs.observe import changes
 from fewtune.verbs.result import Run, open_run
 
-__all__ = ["Measured", "kept", "measure", "outcomes_on"]
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+__all__ = ["Measured", "kept", "known_among", "measure", "outcomes_on"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,10 @@ def measure(
 ) -> Measured:
     """Return what the model of a run scores on the rows of a file.
 
+    Everything is measured that a fit measures and that model, base and rows suffice for, with the
+    seed and the probes of the run. What rows that were trained on are needed for is not: sharpness,
+    memorization, the generalization gap.
+
     Parameters
     ----------
     run
@@ -87,24 +102,88 @@ def measure(
     task, model = load_model(fitted.path)
     rows, dataset = _rows(fitted, task, data, columns)
     tuned = task.outcomes(model, rows)
-    found = Evidence(task.name, tuned)
-    headline = row_measure(task.headline)
+    untuned, notes = _untuned(fitted, task, next(model.parameters()).device)
+    found = Evidence(task.name, tuned, least=_least(fitted))
     base: dict[str, Score] = {}
     paired: dict[str, Score] = {}
-    if task.name == "generation":
-        untuned = base_task(fitted.path, task).load_model().to(next(model.parameters()).device)
-        before = task.outcomes(untuned, rows)
-        base = score_all(Evidence(task.name, before))
-        paired = {"base": headline.difference(tuned, before)}
-        found = replace(found, base=before, **changes(task, untuned, model, rows))
+    if untuned is None:
+        seed = fitted.plan.seed
+        found = replace(found, perturbed=observe_perturbed(model, task, rows, seed=seed))
+    else:
+        more, said = _beside(fitted, task, untuned, model, rows)
+        notes += said
+        found = replace(found, **more)
+        if task.name == "generation":
+            before = task.outcomes(untuned, rows)
+            found = replace(found, base=before)
+            base = score_all(Evidence(task.name, before))
+            paired = {"base": row_measure(task.headline).difference(tuned, before)}
+    notes += [f"{n.replace('_', ' ')}: {why}" for n, why in silences(found).items()]
     return Measured(
         run=fitted.path,
         data=dataset.name,
         scores=score_all(found),
         base=base,
         paired=paired,
-        notes=_notes(fitted, dataset),
+        notes=(*known_among(fitted, dataset), *notes),
     )
+
+
+def _untuned(run: Run, task: Task, device: torch.device) -> tuple[nn.Module | None, list[str]]:
+    """Return the base as it was before tuning, or what is said where it is gone."""
+    try:
+        return base_task(run.path, task).load_model().to(device), []
+    except ModelError as error:
+        return None, [f"nothing is measured beside the base. {error}".rstrip(".")]
+
+
+def _beside(
+    run: Run, task: Task, base: nn.Module, tuned: nn.Module, rows: Sequence[Row]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields of ``Evidence`` that rows, both models and the run's plan give, and notes.
+
+    The settings are those of the fit, so that its own test rows have its own scores.
+    """
+    plan, notes = run.plan, []
+    own = None
+    if plan.measure.probes:
+        if Path(plan.measure.probes).is_file():
+            own = load_probes(plan.measure.probes)
+        else:
+            notes.append(
+                f"the run's own probes are gone ({plan.measure.probes}): the built-in ones were "
+                "asked, whose figures are not to be compared with the run's"
+            )
+    method = METHODS.load(_facts(run)["method"])
+    found = changes(
+        task,
+        base,
+        tuned,
+        rows,
+        seed=plan.seed,
+        moved=task.name not in method.solves,
+        own=own,
+        canaries=plan.measure.canaries,
+    )
+    if task.name == "generation":
+        found |= told_by(task, rows, answered(task, base, tuned, rows, plan.select.samples))
+    if plan.measure.earlier:
+        try:
+            found["earlier"] = answers_of(Path(plan.measure.earlier), rows)
+        except FewtuneError as error:
+            notes.append(f"the earlier run could not be asked. {error}".rstrip("."))
+    return found, notes
+
+
+def _least(run: Run) -> float | None:
+    """Return the least probability of a class in the run's 90% sets; ``None`` without bounds."""
+    made = _facts(run).get("calibration")
+    return None if made is None else Calibration.from_json(made).least.get(round(100 * COVERAGE))
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = RunFolder.open(run.path).read_json(f"model/{FACTS}")
+    return found
 
 
 def kept(run: str | Path) -> Measured:
@@ -116,15 +195,17 @@ def kept(run: str | Path) -> Measured:
         data="the run's own test rows",
         scores=fitted.scores,
         base=fitted.controls.get("base", {}),
-        paired={"base": Score(**paired["base"])} if "base" in paired else {},
+        paired={"base": Score.from_json(paired["base"])} if "base" in paired else {},
     )
 
 
-def outcomes_on(run: Run, data: str | Path, columns: Mapping[str, str] | None = None) -> Outcomes:
-    """Return what the model of a run does on the rows of a file."""
+def outcomes_on(
+    run: Run, data: str | Path, columns: Mapping[str, str] | None = None
+) -> tuple[Outcomes, tuple[str, ...]]:
+    """Return what the model of a run does on the rows of a file, and notes on these rows."""
     task, model = load_model(run.path)
-    rows, _ = _rows(run, task, data, columns)
-    return task.outcomes(model, rows)
+    rows, dataset = _rows(run, task, data, columns)
+    return task.outcomes(model, rows), known_among(run, dataset)
 
 
 def _rows(
@@ -165,8 +246,8 @@ def _rows(
     return task.encode(list(dataset)), dataset
 
 
-def _notes(run: Run, dataset: Dataset) -> tuple[str, ...]:
-    """Return what the reader of these figures has to know."""
+def known_among(run: Run, dataset: Dataset) -> tuple[str, ...]:
+    """Return a note where the run was trained on some of the rows."""
     known = set(run.known_rows)
     met = sum(e.fingerprint in known for e in dataset)
     if not met:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 from torch import nn
 
+from fewtune.data.canaries import canaries as made_up
 from fewtune.environment import give_back_memory
 from fewtune.measures.base import Evidence
+from fewtune.measures.observe.exposure import observe_exposure
 from fewtune.measures.observe.generation import most_for, observe_generation
 from fewtune.measures.observe.neighbours import observe_neighbours
 from fewtune.measures.observe.perturbations import observe_perturbed
 from fewtune.measures.observe.sharpness import observe_rises
 from fewtune.measures.observe.spread import spread
-from fewtune.measures.observe.written import Written
 from fewtune.measures.probes.own import OwnProbes, load_probes
 from fewtune.methods.head import features
+from fewtune.select.fitting import prepared_model
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial, seen_by
 from fewtune.tasks.base import Row, Task
 from fewtune.tasks.generation import Generation
-from fewtune.tasks.outcomes import Outcomes, group_numbers
+from fewtune.tasks.outcomes import Outcomes
+from fewtune.verbs.answered import answered, told_by
+from fewtune.verbs.asked import asked_for
 from fewtune.verbs.calibrated import Calibrated
 
 __all__ = ["changes", "gap", "of_run", "samples"]
@@ -45,15 +49,10 @@ def samples(material: Material, chosen: Trial) -> dict[int, dict[str, Any]]:
     task = material.task
     if task.name != "generation":
         return {}
-    at = spread(material.plan.select.samples, len(material.test))
-    material.journal.write("stage", name="samples", sentence=f"answering {len(at)} test rows")
-    examples = [material.test[i].example for i in at]
-    tuned = task.predict(chosen.model, examples)
-    base = task.predict(material.base(), examples)
-    return {
-        place: {"output": t["text"], "ended": t["ended"], "base_output": b["text"]}
-        for place, t, b in zip(at, tuned, base, strict=True)
-    }
+    most = material.plan.select.samples
+    count = min(most, len(material.test))
+    material.journal.write("stage", name="samples", sentence=f"answering {count} test rows")
+    return answered(task, material.base(), chosen.model, material.test, most)
 
 
 def of_run(
@@ -88,42 +87,52 @@ def of_run(
         }
         for e in chosen.evaluations
     ]
+    plan = material.plan
     found = changes(
         material.task,
         material.base(),
         chosen.model,
         material.test,
-        trained=material.known,
-        seed=material.plan.seed,
+        trained=_trained(material, chosen),
+        start=_start(material, chosen),
         moved=chosen.head is None,
         at_once=chosen.candidate.training.batch_size,
-        own=load_probes(material.plan.measure.probes) if material.plan.measure.probes else None,
+        seed=plan.seed,
+        own=load_probes(plan.measure.probes) if plan.measure.probes else None,
+        canaries=plan.measure.canaries,
     )
     return Evidence(
         material.task.name,
         made.test,
         seen,
         unseen,
-        ended=tuple(bool(answer["ended"]) for answer in answers.values()),
-        written=_written(material, answers),
         out_of_fold=made.unknown,
         base=judged.get("base"),
         evaluations=evaluations,
+        **told_by(material.task, material.test, answers),
+        **asked_for(material, chosen.model),
         **found,
     )
 
 
-def _written(material: Material, answers: dict[int, dict[str, Any]]) -> Written | None:
-    """Return the answers beside their targets; ``None`` where nothing is asked: a plain text."""
-    if material.data.shape == "text" or not answers:
-        return None
-    examples = [material.test[place].example for place in answers]
-    return Written(
-        groups=group_numbers([example.group for example in examples]),
-        targets=tuple(example.target or "" for example in examples),
-        base=tuple(str(answer["base_output"]) for answer in answers.values()),
-        tuned=tuple(str(answer["output"]) for answer in answers.values()),
-    )
+def _trained(material: Material, chosen: Trial) -> list[Row]:
+    """Return the rows that the finished model was trained on; made-up secrets are not among them.
+
+    Where it was not trained again on all known rows, those that judged its trial are none of them.
+    """
+    if chosen.head is not None or (material.plan.select.refit and chosen.updates):
+        return material.known
+    return list(material.train)
+
+
+def _start(material: Material, chosen: Trial) -> Callable[[], nn.Module]:
+    """Return what makes the model from which the chosen one was trained."""
+
+    def make() -> nn.Module:
+        head = None if material.task.name == "generation" else material.known_head()
+        return prepared_model(material, chosen.candidate, head)[1]
+
+    return make
 
 
 def changes(
@@ -133,10 +142,12 @@ def changes(
     test: Sequence[Row],
     *,
     trained: Sequence[Row] = (),
+    start: Callable[[], nn.Module] | None = None,
     seed: int = 0,
     moved: bool = True,
     at_once: int = 8,
     own: OwnProbes | None = None,
+    canaries: int = 0,
 ) -> dict[str, Any]:
     """Return the fields of ``Evidence`` that need both models, or the tuned one again.
 
@@ -148,24 +159,31 @@ def changes(
         Rows that were not trained.
     trained
         Rows that were; without them nothing is said of memorization.
+    start
+        Makes the model from which ``tuned`` was trained, for what is said beside it alone.
     seed
-        Of perturbations and of what is drawn.
+        Of perturbations, of planted secrets and of what is drawn.
     moved
         Whether anything below the head has changed: else neighbours and surface are the base's.
     at_once
         Most rows whose gradient is computed at once.
     own
         The user's own probes and passages, in place of the built-in ones of their sort.
+    canaries
+        Made-up secrets that were trained.
     """
     found: dict[str, Any] = {"perturbed": observe_perturbed(tuned, task, test, seed=seed)}
     if moved and trained and any(p.requires_grad for p in tuned.parameters()):
-        give_back_memory()
-        found["rises"] = observe_rises(tuned, task, trained, at_once=at_once, seed=seed)
-        give_back_memory()
+        found["rises"] = _rises(tuned, task, trained, at_once, seed)
+        if start is not None:
+            found["rises_base"] = _rises(start(), task, trained, at_once, seed)
     if task.name == "generation":
         on_processor = next(tuned.parameters()).device.type == "cpu"
         most = most_for(sum(p.numel() for p in base.parameters()), accelerated=not on_processor)
         language = cast(Generation, task)
+        if canaries:
+            secrets = made_up(task.shape, canaries, seed)
+            found["exposures"] = observe_exposure(language, tuned, secrets, most.secrets, seed)
         return found | observe_generation(
             language, base, tuned, trained, test, own=own, most=most, seed=seed
         )
@@ -178,4 +196,14 @@ def changes(
         found["kept_neighbours"] = np.full(len(test), np.nan)
         if len(kept):
             found["kept_neighbours"][places] = kept
+    return found
+
+
+def _rises(
+    model: nn.Module, task: Task, rows: Sequence[Row], at_once: int, seed: int
+) -> tuple[float, ...]:
+    """Return the rises of a model, which takes memory in large pieces that nothing else needs."""
+    give_back_memory()
+    found = observe_rises(model, task, rows, at_once=at_once, seed=seed)
+    give_back_memory()
     return found

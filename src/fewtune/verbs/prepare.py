@@ -12,7 +12,6 @@ from fewtune.data.load import load
 from fewtune.data.split import split as split_rows
 from fewtune.data.suffice import refuse_insufficient
 from fewtune.errors import DataError, PlanError
-from fewtune.measures.probes.own import load_probes
 from fewtune.models.load import (
     Source,
     parameter_count,
@@ -26,6 +25,7 @@ from fewtune.plan.rules import propose
 from fewtune.records import Dataset, Split
 from fewtune.select.unfit import refuse_unfit
 from fewtune.tasks.base import TASKS
+from fewtune.verbs.asked import refuse_unmeasurable
 
 __all__ = ["Prepared", "prepare"]
 
@@ -34,6 +34,15 @@ PLAIN = (
     "--columns label=COLUMN, or choose a causal language model"
 )
 """What to do where the model is another one than plain text is for."""
+
+
+BESIDE = {
+    "model": "--model",
+    "effort": "--effort",
+    "data.test": "--test",
+    "data.columns": "--columns",
+}
+"""Keys of a plan that are given otherwise, by what they are given."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +64,29 @@ def prepare(
     test: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     plan: Path | Plan | None = None,
-    effort: Effort = "quick",
+    effort: Effort | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int | None = None,
 ) -> Prepared:
     """Return data, split and plan; nothing is trained and nothing is written.
+
+    What they are given is as in ``fit``.
 
     Raises
     ------
     DataError, ModelError, PlanError
         For what cannot work, before anything is spent.
     """
-    given = read(plan) if isinstance(plan, Path) else plan
+    _refuse_given_beside(settings or {})
+    given = read(plan) if isinstance(plan, Path) else plan and plan.model_copy(deep=True)
     if given is not None:
+        if effort not in (None, given.effort):
+            raise PlanError(
+                f"effort {given.effort}, with which the plan was made",
+                effort,
+                "--effort",
+                f"Leave it out, or make another plan with fewtune plan and --effort {effort}",
+            )
         columns = columns or given.data.columns
         test = test or given.data.test or None
     rows = load(str(data), columns=columns)
@@ -82,7 +101,7 @@ def prepare(
             about,
             model=model,
             parameters=parameters,
-            effort=effort,
+            effort=effort or "quick",
             seed=seed or 0,
             test=str(test or ""),
             method=str((settings or {}).get("method.name", "")),
@@ -92,6 +111,8 @@ def prepare(
     else:
         given.model = model
         given.data.test = str(test or "")
+        # Read so now, and so again by ``predict`` and ``--resume``.
+        given.data.columns = dict(rows.columns)
     if seed is not None:
         given.seed = seed
     if settings:
@@ -104,9 +125,7 @@ def prepare(
             "Leave task.name out, or name other columns with --columns",
         )
     refuse_unfit(given)
-    if given.measure.probes:
-        # Read now, so that a faulty file is told before anything is trained.
-        load_probes(given.measure.probes)
+    refuse_unmeasurable(given, rows)
     task = TASKS.load(given.task.name)
     called = given.task.name.replace("_", " ")
     require(source, read_config(source), task.kinds, called, PLAIN if rows.shape == "text" else "")
@@ -124,6 +143,18 @@ def prepare(
         _refuse_turns(rows, parts, turns, given.seed)
     counts(given.training, len(parts.train))
     return Prepared(rows, held, source, parameters, parts, given)
+
+
+def _refuse_given_beside(settings: Mapping[str, Any]) -> None:
+    """Raise where a setting says what is read before any setting is: it would be kept unread."""
+    for key, option in BESIDE.items():
+        if key in settings:
+            raise PlanError(
+                f"{option} (in Python: {option.removeprefix('--')}=…)",
+                f"the setting {key}",
+                key,
+                f"Give it as {option}, from which the other settings follow",
+            )
 
 
 def _general_loss(settings: Mapping[str, Any]) -> float:

@@ -146,7 +146,8 @@ class Run:
         keys = ("value", "low", "high", "n")
 
         def short(scores: dict[str, Score]) -> dict[str, Any]:
-            return {name: {k: getattr(s, k) for k in keys} for name, s in scores.items()}
+            told = {name: score.as_json() for name, score in scores.items()}
+            return {name: {k: fields[k] for k in keys} for name, fields in told.items()}
 
         return {
             "run": str(self.path),
@@ -185,9 +186,9 @@ def open_run(path: str | Path) -> Run:
     return Run(
         path=folder.path,
         verdict=Verdict(verdict["decision"], tuple(verdict["reasons"]), tuple(verdict["cures"])),
-        scores={name: Score(**score) for name, score in found["scores"].items()},
+        scores={name: Score.from_json(score) for name, score in found["scores"].items()},
         controls={
-            control: {name: Score(**score) for name, score in scores.items()}
+            control: {name: Score.from_json(score) for name, score in scores.items()}
             for control, scores in found["controls"].items()
         },
         chosen=found["chosen"],

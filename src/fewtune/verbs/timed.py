@@ -26,6 +26,9 @@ def material_of(prepared: Prepared, folder: Path, journal: Journal, accelerator:
     images = prepared.data.shape == "labelled_image"
     reading = "reading the images" if images else "turning rows into tokens"
     journal.write("stage", name="encode", sentence=reading)
+    if planted := prepared.plan.measure.canaries:
+        said = f"{planted} made-up secrets train beside the rows, to see whether they are told"
+        journal.write("stage", name="canaries", sentence=said)
     chosen = [prepared.data[i] for i in (*prepared.split.train, *prepared.split.validation)]
     judged = prepared.test or [prepared.data[i] for i in prepared.split.test]
     known = task.encode(chosen)

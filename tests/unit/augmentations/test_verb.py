@@ -173,3 +173,18 @@ def test_without_a_choice_the_command_lists_what_there_is(labelled, tmp_path, ca
     err = capsys.readouterr().err
     assert "back_translation" in err
     assert "Slips of the finger" in err
+
+
+def test_the_list_needs_no_file_to_write_and_variations_do(fewtune, labelled):
+    listed = fewtune("augment", labelled)
+    assert listed.code == 2 and "Slips of the finger" in listed.err and "--output" not in listed.err
+    done = fewtune("augment", labelled, "--with", "typos")
+    assert done.code == 2
+    assert "Expected a file to write. Got none (-o)." in done.err
+
+
+def test_what_to_call_next_can_be_given_to_a_shell(fewtune, labelled, tmp_path):
+    odd = labelled.rename(tmp_path / "my calls.csv")
+    out = tmp_path / "more calls.csv"
+    done = fewtune("augment", odd, "-o", out, "--with", "typos", "--test", odd)
+    assert f"fewtune fit '{out}' --test '{odd}'" in done.out

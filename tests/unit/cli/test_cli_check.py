@@ -64,6 +64,13 @@ def test_json_is_one_object_with_the_promised_fields(tmp_path):
     assert [r.rsplit(":", 1)[1] for r in copies["rows"]] == ["2", "14"]
 
 
+def test_a_row_is_quoted_as_it_is(tmp_path):
+    """Neither brackets nor names of emoji are markup."""
+    odd = ("please move [/b] my :car: to [dim]", "book")
+    result = run(csv(tmp_path / "a.csv", [*GOOD, odd, odd]))
+    assert "“please move [/b] my :car: to [dim]”" in result.stdout.replace("\n", " ")
+
+
 def test_write_mends_and_redacts_into_a_new_file(tmp_path):
     rows = [*GOOD, GOOD[0], ("call 415-555-2671 ", "book")]
     result = run(csv(tmp_path / "a.csv", rows), "--write", tmp_path / "clean.jsonl", "--redact")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from fewtune.data.template import with_template
 from fewtune.data.tokens import IGNORED, encode_inputs, encode_supervised
 from fewtune.errors import DataError, ModelError
+from fewtune.models.tiny import word_tokenizer
 from fewtune.records import Example, Message
 
 
@@ -93,6 +94,22 @@ def test_a_token_that_straddles_the_start_of_an_answer_is_trained():
     assert row.labels == (IGNORED, IGNORED, both, b, 2)
 
 
+@pytest.mark.parametrize("answer", ["a   b", "name:  Bob", "  x", "def f():\n    return  1\n\n  y"])
+def test_tokens_of_spaces_alone_are_trained_where_offsets_leave_spaces_out(answer):
+    """Offsets of RoBERTa's and GPT-NeoX's tokenizers end with the last letter of a token."""
+    tokenizer = word_tokenizer(["a   b  c", "    x  y"] * 9)
+    with_template(tokenizer, "prompt")
+    found = []
+    for trims in (False, True):
+        core = tokenizer.backend_tokenizer
+        core.post_processor = processors.ByteLevel(trim_offsets=trims)
+        found += encode_supervised(tokenizer, [Example("q  ", answer, "p:1")], "prompt", 100)
+        offsets = tokenizer(answer, return_offsets_mapping=True)["offset_mapping"]
+        assert any(start == end for start, end in offsets) == trims
+    assert found[0] == found[1]
+    assert tokenizer.decode([i for i in found[1].labels if i != IGNORED]) == f"{answer}</s>"
+
+
 def test_bytes_are_those_of_the_target():
     (row,) = encode_supervised(PROMPTS, [Example("a", "äß€", "p:1")], "prompt", 100)
     assert row.bytes == 2 + 2 + 3
@@ -121,6 +138,37 @@ def test_cutting_on_either_side():
     assert right.ids[-1] == ids_of("g")[0]
     assert left.cut == 6
     assert right.cut == 2
+    assert (left.bytes, right.bytes) == (len("gh"), len("g"))
+
+
+def test_bytes_of_a_row_that_was_cut_are_those_that_its_loss_is_of():
+    """The first token that is left has none before it: it is not predicted, and not counted."""
+    row = [Example("a", "bcdefg", "p:1")]
+    (left,) = encode_supervised(PROMPTS, row, "prompt", 4, "left")
+    assert left.labels == (*ids_of("efg"), 2)
+    assert left.bytes == len("fg")
+    (right,) = encode_supervised(PROMPTS, [Example("a", "äß€", "p:2")], "prompt", 5, "right")
+    assert right.bytes == len("äß".encode())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.text("ab :!\n", min_size=1, max_size=12), min_size=2, max_size=6),
+    st.integers(6, 60),
+    st.sampled_from(["left", "right"]),
+)
+def test_bytes_are_those_of_the_predicted_tokens_wherever_a_chat_is_cut(contents, most, side):
+    turns = [
+        Message("user" if place % 2 == 0 else "assistant", f"q{text}".strip())
+        for place, text in enumerate(contents)
+    ]
+    row = Example("", None, "c:1", messages=tuple(turns))
+    try:
+        (found,) = encode_supervised(CHATS, [row], "chat", most, side)
+    except DataError:
+        return
+    predicted = [label for label in found.labels[1:] if label not in (IGNORED, 2)]
+    assert found.bytes == len(TOKENIZER.decode(predicted).strip())
 
 
 def test_a_row_that_cutting_empties_is_an_error_that_names_it():

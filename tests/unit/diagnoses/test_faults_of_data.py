@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fewtune.checks.base import Context
+from fewtune.checks.clean import clean as cleaned
 from fewtune.checks.run import run
 from fewtune.diagnoses.base import DIAGNOSES, Case, diagnose, told
 from fewtune.plan.plan import Plan
@@ -53,6 +54,22 @@ class TestRepeatedRow:
     def test_case_and_punctuation_make_no_other_row(self):
         rows = [*clean(60), *[("The same, again", "no")] * 6, *[("the same again!", "no")] * 6]
         assert len(named(dataset(rows))["repeated_row"].rows) == 12
+
+    @pytest.mark.parametrize(
+        ("kinds", "cure"),
+        [
+            (1, "Leave the copies out: fewtune check DATA --write CLEAN"),
+            (4, "Leave the copies to the letter out (fewtune check DATA --write CLEAN), then keep "
+             "one of the 4 that differ in case or punctuation alone, by hand"),
+            (12, "Keep one of the 12 that differ in case or punctuation alone, by hand"),
+        ],
+    )  # fmt: skip
+    def test_the_cure_leaves_one_row(self, kinds, cure):
+        ways = ["the same again" + "!" * number for number in range(kinds)]
+        data = dataset([*clean(60), *[(way, "no") for way in ways * (12 // kinds)]])
+        assert named(data)["repeated_row"].cure == cure
+        kept, _ = cleaned(data, run(Context(data)).findings)
+        assert len(kept) == 60 + kinds, "what the check drops is what the cure says"
 
     @pytest.mark.parametrize(("copies", "others"), [(9, 60), (10, 700)])
     def test_a_few_copies_are_none(self, copies, others):

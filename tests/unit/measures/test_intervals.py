@@ -137,11 +137,24 @@ def test_grouped_shares_by_hand():
 
 
 def test_a_difference_of_shares_as_newcombe_has_it():
-    """His table II, a = 36, b = 12, c = 2, d = 0: 0.2 with [0.0569, 0.3404] by method 10."""
+    """His table II, a = 36, b = 12, c = 2, d = 0: 0.2 with [0.0569, 0.3404] by methods 8 and 10."""
     first = np.r_[np.ones(36), np.ones(12), np.zeros(2)].astype(bool)
     second = np.r_[np.ones(36), np.zeros(12), np.ones(2)].astype(bool)
     value, low, high = share_difference(first, second, np.arange(50))
     assert (value, low, high) == pytest.approx((0.2, 0.0569, 0.3404), abs=2e-4)
+
+
+def test_phi_of_a_difference_is_not_corrected_for_continuity():
+    """Newcombe 1998, method 8, where ad > bc: both right 16, the first alone 6, the second 1, no 7.
+
+    22 and 17 of 30: Wilson [.5555, .8582] and [.3920, .7262]. ad − bc = 106, so that φ =
+    106 / √(22·8·17·13) = .5375. Below: √(.1778² − 2φ·.1778·.1596 + .1596²) = .1630; above:
+    √(.1248² − 2φ·.1248·.1747 + .1747²) = .1505; 5/30 less the one, and the other on top.
+    """
+    both = ([True, True],) * 16 + ([True, False],) * 6 + ([False, True],) + ([False, False],) * 7
+    first, second = np.array(both).T
+    _, low, high = share_difference(first, second, np.arange(30))
+    assert (low, high) == pytest.approx((0.0036, 0.3172), abs=2e-4)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from outcomes import generated
 
 from fewtune.errors import DataError
+from fewtune.measures.base import Evidence, score_all
+from fewtune.measures.observe.probes import ProbeAnswers, in_groups, likeliest
+from fewtune.measures.probes import items
 from fewtune.measures.probes.own import load_probes
 
 
@@ -79,3 +85,58 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "mine.exe").write_bytes(b"")
     with pytest.raises(DataError, match="suffix"):
         load_probes(tmp_path / "mine.exe")
+
+
+def letters(tmp_path, count):
+    """Return questions that all share the options A to D, each right in a quarter."""
+    rows = [
+        {"prompt": f"Question {i}?", "options": list("ABCD"), "answer": "ABCD"[i % 4]}
+        for i in range(count)
+    ]
+    return load_probes(written(tmp_path, rows)).items
+
+
+def test_a_question_is_a_witness_of_its_own_whatever_options_it_shares(tmp_path):
+    """Of 200 that were right 80 are wrong: 0.4, and 0.4 ± 1.96 · √(0.4 · 0.6 / 200) = ± 0.068.
+
+    Chance explains nothing where all were right before.
+    """
+    groups = in_groups(letters(tmp_path, 200))
+    assert [len(group) for group in groups] == [1] * 200
+    assert [len(group) for group in in_groups(letters(tmp_path, 200), 50)] == [1] * 50
+    answers = ProbeAnswers(
+        ("own",) * 200,
+        np.repeat(np.arange(len(groups)), [len(group) for group in groups]),
+        np.full(200, 4),
+        np.ones(200, dtype=bool),
+        np.arange(200) >= 80,
+    )
+    found = score_all(Evidence("generation", generated([1.0], [1]), probes=answers))["forgetting"]
+    assert found.value == pytest.approx(0.4)
+    assert (found.low, found.high) == pytest.approx((0.332, 0.468), abs=0.01)
+
+
+def test_texts_to_go_on_with_keep_their_groups(tmp_path):
+    """The built-in items, and any that are made like them: the same options, each right once."""
+    own = letters(tmp_path, 8)
+    assert [len(group) for group in in_groups([replace(i, asked=False) for i in own])] == [8]
+    assert len(in_groups(items())) == 136
+
+
+@pytest.mark.parametrize("yes", [9, 10])
+def test_an_answer_may_be_right_nearly_always(tmp_path, yes):
+    """A model that knows all: less the mean over the questions "yes" would win half of the time.
+
+    By the byte of " yes" and " no": 2.0 to 3.9 over 4 against 3.0 over 3 nats where "yes" is right.
+    """
+    rows = [
+        {"prompt": f"Question {i}?", "options": ["yes", "no"], "answer": "yes" if i < yes else "no"}
+        for i in range(10)
+    ]
+    own = load_probes(written(tmp_path, rows)).items
+    lean = np.linspace(0, 1.9, 10)
+    found = [[-2.0 - x, -3.0] if i < yes else [-6.0, -3.0] for i, x in enumerate(lean)]
+    assert likeliest(in_groups(own), np.ravel(found)).all()
+    # 2.4 nats for four bytes are 0.6 a byte; 1.7 for three are 0.57.
+    assert not likeliest(in_groups(own[:1]), np.array([-2.4, -1.7])).any()
+    assert likeliest(in_groups(own[:1]), np.array([-2.4, -1.9])).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import made_data
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from outcomes import classified, generated
 from PIL import Image
 
-from fewtune.measures.base import Evidence, score_all
+from fewtune.measures.base import Evidence, row_measure, score_all
 from fewtune.measures.observe.perturbations import (
     IMAGE_KINDS,
     TEXT_KINDS,
@@ -185,6 +186,27 @@ def test_the_rise_of_the_loss_is_a_drop_too():
     scores = score_all(Evidence("generation", test, perturbed={"typos": changed}))
     assert scores["robustness"].value == pytest.approx(0.25)
     assert scores["robustness"].unit == "nats/byte"
+
+
+def test_kinds_that_change_other_rows_share_no_witness():
+    """Rows 0–2 under one kind and 3–5 under another are six rows, as under one kind together.
+
+    What a model did on the changed rows numbers its groups from 0, for each kind by itself.
+    """
+    test = generated([1.0, 2, 4, 3, 5, 2], [4] * 6)
+    worse = generated([1.5, 2, 7, 3.5, 9, 2.5], [4] * 6)
+    one, two = worse.take([0, 1, 2]), worse.take([3, 4, 5])
+    parts = {"a": one, "b": replace(two, groups=np.arange(3))}
+    whole = score_all(Evidence("generation", test, perturbed={"all": worse}))["robustness"]
+    apart = score_all(Evidence("generation", test, perturbed=parts))["robustness"]
+    assert (apart.value, apart.low, apart.high) == (whole.value, whole.low, whole.high)
+    # Row 3 under two kinds is still one row.
+    both = {**parts, "c": replace(worse.take([3]), groups=np.arange(1))}
+    # A row that is taken twice keeps its group.
+    rows = [0, 1, 2, 3, 4, 5, 3]
+    weighed = row_measure("loss_per_byte").difference(worse.take(rows), test.take(rows))
+    again = score_all(Evidence("generation", test, perturbed=both))["robustness"]
+    assert (again.value, again.low, again.high) == (weighed.value, weighed.low, weighed.high)
 
 
 def test_a_row_seen_under_two_kinds_is_one_witness():

@@ -12,7 +12,7 @@ from outcomes import classified
 from sklearn.neighbors import NearestNeighbors
 from trainings import TwoParameters, TwoParameterTask
 
-from fewtune.measures.base import Evidence, score_all
+from fewtune.measures.base import Evidence, score_all, silences
 from fewtune.measures.intervals import mean_interval
 from fewtune.measures.observe.neighbours import observe_neighbours
 from fewtune.measures.observe.sharpness import observe_rises
@@ -100,6 +100,25 @@ class TestSharpness:
             none = Evidence("text_classification", classified([0], [0]), rises=rises)
             assert "sharpness" not in score_all(none)
 
+    def test_beside_the_base_by_hand(self):
+        """Tuned 2 and 4, base 1 and 1: the ratio is 3.
+
+        By linearisation 3 + (2 − 3) and 3 + (4 − 3): mean 3, deviation √2, of two batches: half a
+        width of 12.706.
+        """
+        test, base = classified([0], [0]), (1.0, 1.0)
+        evidence = Evidence("text_classification", test, rises=(2.0, 4.0), rises_base=base)
+        scores = score_all(evidence)
+        assert (scores["sharpness_base"].value, scores["sharpness_base"].n) == (1.0, 2)
+        ratio = scores["sharpness_ratio"]
+        assert (ratio.value, ratio.unit) == (pytest.approx(3.0), "")
+        assert ratio.high - ratio.value == pytest.approx(12.7062, abs=1e-4)
+        # A base that the loss is flat around has no ratio, and neither has one batch.
+        flat = replace(evidence, rises_base=(0.0, 0.0))
+        assert "sharpness_ratio" not in score_all(flat)
+        one = replace(evidence, rises_base=(1.0, math.nan))
+        assert not {"sharpness_base", "sharpness_ratio"} & set(score_all(one))
+
 
 class TestFlips:
     def test_by_hand(self):
@@ -135,7 +154,11 @@ class TestFlips:
         now = classified([0, 1], [0, 1])
         assert "flips" not in score_all(Evidence("text_classification", now))
         other = replace(now, sources=("other:1", "other:2"))
-        assert "flips" not in score_all(Evidence("text_classification", now, earlier=other))
+        strange = Evidence("text_classification", now, earlier=other)
+        assert "flips" not in score_all(strange)
+        assert silences(strange) == {
+            "flips": "no test row is of a class that the earlier version knew"
+        }
 
 
 class TestNeighbours:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from fewtune.methods.probe import NAME_WEIGHTS, STRENGTHS, States, fit, without_names
+from fewtune.methods.probe import NAME_WEIGHTS, STRENGTHS, States, fit, refit, without_names
 
 WIDTH = 6
 
@@ -90,6 +90,13 @@ def test_a_class_without_rows_never_wins():
     shares = fit(lone, thirds(20)).probabilities(unseen)
     assert shares[:, [1, 3]].max() < 1e-6
     assert shares.sum(axis=1) == pytest.approx(np.ones(50))
+
+
+def test_where_one_class_is_left_it_is_all_that_is_answered():
+    made = states_of(2, 10)
+    settings = fit(made, thirds(20))
+    rest = refit(made.take(np.flatnonzero(made.truth == 1)), settings)
+    assert rest.probabilities(made.rows) == pytest.approx(np.tile([0.0, 1.0], (20, 1)))
 
 
 def test_folds_that_would_lose_a_class_are_not_used():

@@ -109,3 +109,31 @@ def test_ewc_at_strength_1_is_about_the_divergence(tmp_path):
     ewc, _ = penalty_and_slope(tmp_path, "ewc", points, moved=small, strength=1.0)
     divergence, _ = penalty_and_slope(tmp_path, "kl_to_base", points, moved=small, dose=1.0)
     assert ewc == pytest.approx(divergence, rel=0.01)
+
+
+@pytest.mark.parametrize(("dose", "share"), [(0.25, 0.25), (1.0, 1.0), (2.0, 1.0)])
+def test_below_one_protected_row_an_update_kl_counts_in_a_share_of_them(tmp_path, dose, share):
+    """One row an update: of 400 updates a quarter compares one, and each then counts whole."""
+    task, model = TwoParameterTask(), TwoParameters()
+    kl = REGULARIZERS.load("kl_to_base")({"dose": dose})
+    run = training(
+        task, model, task.rows((1, 2, 1), (2, 4, 0)), tmp_path, regularizers=[kl], batch_size=1
+    )
+    begun(run)
+    with torch.no_grad():
+        model.w.copy_(torch.tensor(MOVED))
+    found = []
+    for run.update in range(400):
+        found.append(kl.penalty(run))
+    counted = [value.detach().item() for value in found if value is not None]
+    assert len(counted) == pytest.approx(400 * share, abs=0 if share == 1 else 40)
+    if dose <= 1:
+        # 0.2 · 1 − 0.4 · 2 = −0.6 against 0, and twice that for the other row.
+        whole = [kl_to_even(odds) for odds in (-0.6, -1.2)]
+        assert sorted({round(value, 6) for value in counted}) == pytest.approx(whole, rel=1e-4)
+
+
+def kl_to_even(odds: float) -> float:
+    """Return KL(½, ½ ‖ p, 1 − p) in nats for log odds of p."""
+    share = 1 / (1 + math.exp(-odds))
+    return -0.5 * math.log(4 * share * (1 - share))

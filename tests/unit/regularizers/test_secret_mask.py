@@ -28,9 +28,9 @@ def model(tmp_path_factory):
     return save_causal_lm(tmp_path_factory.mktemp("models") / "lm", texts)
 
 
-def hidden(model, examples, shape="prompt", **options):
+def hidden(model, examples, shape="prompt", cut=None, **options):
     """Return what is not trained of each row, as text, and what was said."""
-    task = Generation(resolve(str(model)), TaskSettings(), shape)
+    task = Generation(resolve(str(model)), TaskSettings(**(cut or {})), shape)
     rows = task.encode(examples)
     said = []
     run = SimpleNamespace(
@@ -140,3 +140,50 @@ def test_the_end_is_always_taught(model):
     weights = mask.batch(run, task.collate([rows[-1]])).weights
     assert weights[-1] == 1
     assert int(torch.sum(weights == 0)) >= 1
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_of_a_row_that_was_cut_the_same_tokens_are_hidden(model, side):
+    told = "The code of that house by the river is 481516, by the old mill."
+    asked = "Which code has house 3?"
+    task = Generation(resolve(str(model)), TaskSettings(), "prompt")
+    (whole,) = task.encode([Example(asked, told, "b:1")])
+    cut = {"truncation": side, "max_length": len(whole.ids) - 3}
+    common = [Example("Where?", "By the river.", f"a:{n}") for n in range(12)]
+    found, _ = hidden(model, [*common, Example(asked, told, "b:1")], cut=cut)
+    assert found == [""] * 12 + ["481516"]
+
+
+def test_what_the_cut_part_of_the_prompt_held_is_no_longer_given(model):
+    row = Example("481516 is the code of the house. Is it?", "By the river it is 481516.", "b:1")
+    assert hidden(model, [*COMMON, row])[0][-1] == ""
+    task = Generation(resolve(str(model)), TaskSettings(), "prompt")
+    (whole,) = task.encode([row])
+    cut = {"truncation": "left", "max_length": len(whole.ids) - 8}
+    common = [Example("Where?", "By the river.", f"a:{n}") for n in range(12)]
+    assert hidden(model, [*common, row], cut=cut)[0][-1] == "481516"
+
+
+def test_characters_of_several_tokens_before_it_shift_nothing(shared):
+    """A byte is a token here; those of a character that has not ended yet read as several."""
+    told = "\U0001f600\U0001f600 481516 is the code, by the river and by the old mill."
+    model = shared / "models" / "stories260K"
+    found, _ = hidden(model, [*COMMON, Example("Which code has house 3?", told, "b:1")])
+    assert found[-1] == "481516"
+
+
+def test_the_next_training_of_a_fit_looks_nothing_up_again(model):
+    row = Example("Which code has house 3?", "The code of that house is 481516, I think.", "b:1")
+    task = Generation(resolve(str(model)), TaskSettings(), "prompt")
+    rows = task.encode([*COMMON, row])
+    journal = SimpleNamespace(write=lambda *a, **more: None)
+    run = SimpleNamespace(rows=rows, task=task, shared={}, journal=journal)
+    REGULARIZERS.load("secret_mask")({}).start(run)
+    # A fold of the rows, and no tokenizer to ask.
+    again = SimpleNamespace(
+        rows=rows[3:], shared=run.shared, journal=journal, task=SimpleNamespace(tokenizer=None)
+    )
+    mask = REGULARIZERS.load("secret_mask")({})
+    mask.start(again)
+    weights = mask.batch(again, task.collate([rows[-1]])).weights
+    assert 0 < int(torch.sum(weights == 0)) < len(weights)

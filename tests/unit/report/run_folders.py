@@ -130,7 +130,7 @@ def environment() -> dict[str, Any]:
     return {
         "fewtune": "0.1.0", "python": "3.11.7", "torch": "2.13.0+cpu", "transformers": "5.2.0",
         "commit": "4be01c2", "device": "cpu", "threads": 2, "seed": 0,
-        "command": "fewtune fit intents.csv --model minilm --test intents_test.csv",
+        "command": "fewtune fit 'my intents.csv' --model minilm", "run": "runs/front_desk",
     }  # fmt: skip
 
 
@@ -204,9 +204,9 @@ def classification_scores(decision: str, n: int) -> dict[str, Any]:
         "cures": ["More rows of cancel would help most: a third of them are taken for a change."],
     }
     controls = {
-        "majority": (0.125, 0.05, 0.028, 0.01),
-        "tfidf": (0.7125, 0.071, 0.704, 0.073),
-        "frozen": (0.8125, 0.06, 0.809, 0.062),
+        "majority": (0.125, 0.05, 0.028, 0.01, 0.02),
+        "tfidf": (0.7125, 0.071, 0.704, 0.073, 0.11),
+        "frozen": (0.8125, 0.06, 0.809, 0.062, 0.052),
     }
     return {
         "task": "text_classification",
@@ -218,10 +218,13 @@ def classification_scores(decision: str, n: int) -> dict[str, Any]:
             "gap": score("gap", 0.094, 0.031, 80, "lower"),
             "ece": score("ece", 0.041, 0.018, n, "lower"),
         },
-        "base_scores": None,
         "controls": {
-            name: {"accuracy": score("accuracy", a, b, n), "macro_f1": score("macro_f1", c, d, n)}
-            for name, (a, b, c, d) in controls.items()
+            name: {
+                "accuracy": score("accuracy", a, b, n),
+                "macro_f1": score("macro_f1", c, d, n),
+                "ece": score("ece", e, 0.02, n, "lower"),
+            }
+            for name, (a, b, c, d, e) in controls.items()
         },
         "paired": {
             "majority": score("accuracy", 0.74375, 0.07, n),
@@ -268,16 +271,16 @@ def write_generation_run(path: Path) -> Path:
             "gap": score("gap", 0.122, 0.03, 32, lower, unit),
             "perplexity": score("perplexity", 4.41, 0.35, n, lower, "per token"),
             "forgetting_probes": score("forgetting_probes", 0.041, 0.02, 300, lower),
-            "general_loss_per_byte": score("general_loss_per_byte", 0.89, 0.02, 120, lower, unit),
+            "general_loss": score("general_loss", 0.091, 0.02, 120, lower),
+            "chrf": score("chrf", 0.42, 0.05, 8),
+            "chrf_base": score("chrf_base", 0.11, 0.02, 8),
             "brand_new_measure": score("brand_new_measure", 0.0042, 0.001, n, lower, unit),
         },
-        "base_scores": {
-            "loss_per_byte": score("loss_per_byte", 2.543, 0.06, n, lower, unit),
-            "general_loss_per_byte": score("general_loss_per_byte", 0.816, 0.02, 120, lower, unit),
-            "perplexity": score("perplexity", 812.0, 95.0, n, lower, "per token"),
-        },
         "controls": {
-            "base": {"loss_per_byte": score("loss_per_byte", 2.543, 0.06, n, lower, unit)}
+            "base": {
+                "loss_per_byte": score("loss_per_byte", 2.543, 0.06, n, lower, unit),
+                "perplexity": score("perplexity", 812.0, 95.0, n, lower, "per token"),
+            }
         },
         "paired": {"base": score("loss_per_byte", -1.912, 0.05, n, lower, unit)},
         "chosen": {"method": "full", "learning_rate": 0.002, "regularizers": ["replay"],

@@ -37,9 +37,9 @@ def test_scores_stand_beside_their_controls_with_intervals(classification):
     assert "| Tuned model | 86.9% | 81.6–92.2% | 160 |" in body
     assert "| Always the most frequent class | 12.5% | 7.5–17.5% | 160 |" in body
     assert "| Frozen base + logistic regression | +5.6 | +1.3 to +10.0 | 160 | better |" in body
-    assert "| Calibration error (ECE) (lower is better) | — | 4.1% | 2.3–5.9% | 160 |" in body
+    assert "| Calibration error (ECE) (lower is better) | 5.2% | 4.1% | 2.3–5.9% | 160 |" in body
     assert "Not measured: forgetting, memorization, robustness." in body
-    assert "400 rows: 320 train, 80 validation, 160 test." in body
+    assert "400 rows: 320 train, 80 validation, 160 test.\nTest rows come from intents" in body
     assert "fewtune predict . --text" in body
 
 
@@ -56,7 +56,8 @@ def test_generation_card(generation):
     assert front["pipeline_tag"] == "text-generation" and front["base_model"] == "stories260K"
     assert "## Verdict: hold" in body
     assert "fewtune advises against using it" in body
-    assert "| Perplexity (lower is better) | 812.00 | 4.41 | 4.06–4.76 | 48 |" in body
+    assert "| Base model, not tuned | 812.00 | 717.00–907.00 | 48 |" in body
+    assert "targets (chrF) (higher is better) | 11.0% | 42.0% | 37.0–47.0% | 8 |" in body
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_users_words_break_neither_table_nor_front_matter(classification):
     assert "<script>" not in body
     assert re.findall(r"(?<!\\)\]\(http", body) == []
     rows = [line for line in body.splitlines() if line.startswith("| A\\|b")]
-    assert len(rows) == 2  # accuracy, macro-F1
+    assert len(rows) == 3  # accuracy, macro-F1, calibration error
     assert all(row.replace("\\|", "").count("|") == 5 for row in rows)
 
 

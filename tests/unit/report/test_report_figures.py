@@ -114,15 +114,19 @@ def test_the_hardest_control_stands_first_whichever_way_is_better():
     assert [d.control for d in comparison.differences(folder(paired=lower))] == ["A", "B", "C"]
 
 
-def test_contestants_are_ordered_best_first_and_the_base_joins():
+def test_contestants_are_ordered_best_first_and_the_base_is_one():
+    def loss(value):
+        return {"loss_per_byte": share(value, value - 0.1, value + 0.1, direction="lower")}
+
     run = folder(
         "generation",
         headline="loss_per_byte",
-        scores={"loss_per_byte": share(0.6, 0.5, 0.7, direction="lower")},
-        base_scores={"loss_per_byte": share(2.5, 2.4, 2.6, direction="lower")},
-        controls={"few_shot": {"loss_per_byte": share(1.5, 1.4, 1.6, direction="lower")}},
+        scores=loss(0.6),
+        controls={"base": loss(2.5), "few_shot": loss(1.5)},
     )
     assert [b.score.value for b in comparison.contest(run, "loss_per_byte")] == [0.6, 1.5, 2.5]
+    assert run.base()["loss_per_byte"].value == 2.5
+    assert folder(controls={"frozen": {"accuracy": share(0.7, 0.6, 0.8)}}).base()
 
 
 def test_an_axis_has_round_ticks_and_tells_far_controls_by_an_arrow():
@@ -155,16 +159,38 @@ def test_other_scores_are_grouped_by_what_they_ask_and_before_stands_beside_afte
     names = ["accuracy", "kl_to_base", "forgetting_cloze", "ece", "extraction_verbatim", "novel"]
     run = folder(
         scores={n: dict(share(0.1, 0, 0.2), name=n) for n in names},
-        base_scores={"ece": share(0.3, 0.2, 0.4)},
-        controls={"majority": {"accuracy": share(0.1, 0, 0.2)}},
+        controls={
+            "majority": {"accuracy": share(0.1, 0, 0.2), "ece": share(0.9, 0.8, 1)},
+            "frozen": {"accuracy": share(0.1, 0, 0.2), "ece": share(0.3, 0.2, 0.4)},
+        },
     )
     found = [(m.group, m.after.name) for m in comparison.others(run)]
     assert found == [
         ("forgetting", "kl_to_base"), ("forgetting", "forgetting_cloze"),
         ("memorization", "extraction_verbatim"), ("calibration", "ece"), ("other", "novel"),
     ]  # fmt: skip
-    assert next(m.before.value for m in comparison.others(run) if m.before) == 0.3
+    before = {m.after.name: m.before.value for m in comparison.others(run) if m.before}
+    assert before == {"ece": 0.3}
     assert comparison.unmeasured(run) == ["robustness", "generalization"]
+
+
+def test_what_a_measure_says_of_the_base_stands_beside_the_tuned_model():
+    run = folder(
+        "generation",
+        headline="loss_per_byte",
+        scores={n: dict(share(v, 0, 1), name=n) for n, v in (("chrf", 0.4), ("chrf_base", 0.1))},
+    )
+    ((name, before),) = [(m.after.name, m.before) for m in comparison.others(run)]
+    assert name == "chrf" and before is not None and before.value == 0.1
+
+
+def test_the_rule_of_thumb_for_perplexity_names_the_bases():
+    def perplexity(value):
+        return {"perplexity": dict(share(value, 1, 99, direction="lower"), unit="per token")}
+
+    run = folder("generation", scores=perplexity(4.4), controls={"base": perplexity(61.0)})
+    ((rule, _),) = rules.beside_rules(run)
+    assert rule.ours == "the base model's is 61.00 on the same rows"
 
 
 @pytest.mark.parametrize(("value", "says"), [(0.86, "good"), (0.8, "in between"), (0.7, "inv")])

@@ -105,7 +105,8 @@ def test_generation_shows_samples_side_by_side_and_losses_per_byte(generation):
     assert "better by 1.912 nats/byte" in better
     assert "Further left is better" in better
     cost = page.text("cost")
-    assert "General loss per byte" in cost and "0.816 0.796–0.836 0.890 0.870–0.910" in cost
+    assert "Base Tuned n" in cost and "11.0% 9.0–13.0% 42.0% 37.0–47.0% 8" in cost
+    assert "the base model's is 812.00 on the same rows" in better
 
 
 def test_a_new_measure_joins_by_being_in_the_scores(generation):
@@ -258,6 +259,17 @@ def test_places_lose_their_folders_unless_two_files_share_a_name(classification)
     assert "/home/ada/a/intents_test.csv:" in page_of(classification).text("rows")
 
 
+@pytest.mark.parametrize(("other", "shown"), [("3.jpg", "1.jpg"), ("1.jpg", "imgs/cat/1.jpg")])
+def test_images_of_one_name_in_two_folders_keep_them(classification, other, shown):
+    """The source of an image is its file, with no line."""
+    rows = [{"source": source, "input": source, "target": "cat", "output": "dog",
+             "probability": 0.9, "loss": 1.0, "correct": False}
+            for source in ("imgs/cat/1.jpg", f"imgs/dog/{other}")]  # fmt: skip
+    run_folders.write_lines(classification / "predictions.jsonl", rows)
+    change(classification, "data.json", parts={}, shape="labelled_image")
+    assert f"90.0% {shown}" in page_of(classification).text("rows")
+
+
 def test_each_candidate_shows_its_own_dial(classification):
     with (classification / "journal.jsonl").open("a") as journal:
         for alpha, value in ((0.5, 0.70), (1.0, 0.65)):
@@ -276,10 +288,20 @@ def test_a_killed_run_says_how_far_it_came_and_how_to_go_on(killed):
     assert "Unfinished This run ended before its verdict." in verdict
     # 100 lines less the damaged last: stage, then 98 lines of which 8 are evaluations.
     assert "The last thing it wrote was update 90 of LoRA, 28 s in." in verdict
-    assert "fewtune fit intents.csv --model minilm --test intents_test.csv --resume" in verdict
+    told = "fewtune fit 'my intents.csv' --model minilm -o runs/front_desk --resume"
+    assert told in verdict
     assert "journal.jsonl:100" in verdict
     assert not page.has("better") and not page.has("cost") and not page.has("rows")
     assert page.has("training") and page.has("data")
+
+
+def test_a_killed_run_that_python_began_is_not_sent_to_a_command_that_is_none(killed):
+    """Neither is one whose folder was given another name since."""
+    change(killed, "environment.json", command="train.py --fast")
+    assert "train.py --fast --resume" not in page_of(killed).text("verdict")
+    assert "again with -o runs/front_desk --resume" in page_of(killed).text("verdict")
+    moved = killed.rename(killed.with_name("moved"))
+    assert f"again with -o {moved} --resume" in page_of(moved).text("verdict")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from fewtune.plan.plan import Part, Plan, TrainingPlan
 from fewtune.records import Score
 from fewtune.select.candidates import Candidate
 from fewtune.select.choice import choose
-from fewtune.select.dial import turn
+from fewtune.select.dial import Rise, turn
 from fewtune.select.fitting import evaluation
 from fewtune.select.material import Material
 from fewtune.select.trials import Trial
@@ -172,6 +172,28 @@ def test_where_lower_is_better_too():
     }
     assert choose(made, [names["far"], names["near"], names["best"]])[0].name == "near"
     assert choose(made, [names["far"], names["best"]])[0].name == "best"
+
+
+def test_what_is_surely_beyond_the_budget_is_left_out_while_another_is_within():
+    """The rival is a tenth better and its kept blend costs 60% of general text; of the plan's own
+    the whole tuning would cost as much, and the blend that is kept 1%."""
+    made = material("loss_per_byte", validation=range(40))
+    own = trial("full", generated([1.0] * 40, [1] * 40), "loss_per_byte")
+    rival = trial("full@0.006", generated([0.9] * 40, [1] * 40), "loss_per_byte")
+    own.rise, own.kept_rise = Rise(0.6, True), Rise(0.01, False)
+    rival.rise = rival.kept_rise = Rise(0.6, True)
+    chosen, reason = choose(made, [own, rival])
+    assert chosen is own
+    assert reason == (
+        "best loss per byte on the 40 validation rows; full@0.006 (60.0%) is left out, its rise of "
+        "the loss on general text surely beyond the budget of 5.0%"
+    )
+    # Where none is within, the best is taken, and the verdict says what it costs.
+    own.kept_rise = Rise(0.2, True)
+    chosen, reason = choose(made, [own, rival])
+    assert chosen is rival and "left out" not in reason
+    rival.kept_rise = Rise(0.04, False)
+    assert choose(made, [rival])[0] is rival
 
 
 def test_the_cheaper_of_two_equals_and_the_only_one():

@@ -9,10 +9,10 @@ import pytest
 from outcomes import classified
 
 import fewtune
+from fewtune.methods.base import own_head
+from fewtune.methods.full import Full
 from fewtune.report.folder import read
 from fewtune.report.training import trainings
-from fewtune.select.crossfit import _best_place, _Fold
-from fewtune.select.material import Material
 from fewtune.tasks.outcomes import joined
 
 
@@ -22,6 +22,15 @@ def kept(run):
 
 
 VARIED = 12
+
+
+class FrozenHead(Full):
+    """Everything trains but the head."""
+
+    def prepare(self, model, task):
+        model = super().prepare(model, task)
+        own_head(model).requires_grad_(False)
+        return model
 
 
 @pytest.fixture(scope="module")
@@ -89,29 +98,118 @@ def test_the_kept_model_is_trained_on_all_rows(run):
         assert not again
 
 
-def fold(held, **places):
-    """A fold of rows that are all of class 0; ``u2=[1, 0]`` says which are right at update 2."""
-    outcomes = {}
-    for place, rights in places.items():
-        predicted = [0 if right else 1 for right in rights]
-        outcomes[int(place[1:]), 1.0] = classified([0] * len(rights), predicted)
-    return _Fold(held, outcomes)
+def test_every_known_row_is_told_once_unknown_and_once_known(run):
+    lines = (run.path / "crossfit.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    # All 60 rows in the order of the file, and none of their variations.
+    assert sorted(int(row["source"].rpartition(":")[2]) for row in rows) == [*range(2, 62)]
+    for row in rows:
+        assert row["memorized"] == pytest.approx(row["out_of_fold"] - row["in_fold"], abs=2e-5)
+        assert row["target"] and row["input"] and len(row["fingerprint"]) > 8
+        assert (row["suspected_label"] is None) == (not row["suspect"])
+    # They are told of the place that was chosen, as the score of the choice is.
+    events = kept(run)
+    choice = next(e["values"] for e in events if e["kind"] == "choice")
+    own = next(a for a in choice["alternatives"] if a["name"] == choice["chosen"])
+    assert own["n"] == 60 and own["reason"]
+    assert run.scores["generalization_gap"].n == 60
 
 
-def test_the_place_is_the_best_of_all_folds_together():
-    """Update 4 is best for the first fold, 2 for the second; together 2 has three right of four."""
-    made = Material.__new__(Material)
-    made.task = type("T", (), {"headline": "accuracy"})()
-    first = fold([0, 1], u0=[0, 0], u2=[1, 0], u4=[1, 1])
-    second = fold([2, 3], u0=[0, 0], u2=[1, 1], u4=[0, 0])
-    place, curve = _best_place(made, [first, second])
-    assert place == (2, 1.0)
-    assert curve == [(0, 0.0), (2, 0.75), (4, 0.5)]
+def test_the_dial_of_all_folds_together_is_in_the_report(run):
+    stands = [e for e in kept(run) if e["kind"] == "dial"]
+    assert {e["stage"] for e in stands} == {"full"}
+    place = {e["values"]["alpha"] for e in kept(run) if e["kind"] == "crossfit"}
+    chosen = [e for e in stands if e["values"]["chosen"]]
+    assert len(place) == len(chosen) == 1
+    assert chosen[0]["values"]["alpha"] == place.pop()
+    # The curve over updates and the dial tell the same of the place.
+    curve = {e["update"]: e["values"]["value"] for e in kept(run) if e["kind"] == "crossfit"}
+    assert curve[chosen[0]["update"]] == chosen[0]["values"]["value"]
+    if chosen[0]["update"]:
+        assert {e["values"]["alpha"] for e in stands} == {0.5, 1.0}
+        page = (run.path / "report.html").read_text(encoding="utf-8")
+        assert "was best on known rows, out of fold" in page
 
 
-def test_a_fold_that_ended_early_counts_with_its_end():
-    early = fold([0], u0=[0], u2=[1])
-    assert early.at((4, 1.0)) is early.outcomes[2, 1.0]
+def test_a_head_that_cannot_learn_is_named_of_folds_too(data_folder, encoder, tmp_path):
+    found = fewtune.fit(
+        data_folder / "labelled.csv",
+        str(encoder),
+        settings={
+            "method.name": f"{__name__}:FrozenHead", "training.head_first": False,
+            "training.updates": 4, "training.evaluations": 2, "select.rungs": [],
+            "select.folds": 2, "select.dial": [1.0],
+        },
+        output=tmp_path / "run",
+    )  # fmt: skip
+    assert [fault.name for fault in found.diagnosis] == ["frozen_head"]
+    assert "guessing among 3 classes is 1.099" in found.diagnosis[0].evidence
+
+
+def test_an_interrupted_cross_fit_comes_to_the_same_end(run, data_folder, encoder, tmp_path):
+    """What a fold did before its checkpoint is kept nowhere: it is trained anew."""
+
+    def stop(event):
+        if event.kind == "step" and event.stage == "full#3" and event.update == 5:
+            raise KeyboardInterrupt
+
+    more = {"test": data_folder / "labelled_test.csv", "output": tmp_path / "run"}
+    settings = {
+        "method.name": "full", "training.updates": 6, "training.evaluations": 3,
+        "training.learning_rate": 0.001, "select.folds": 3, "select.dial": [0.5, 1.0],
+        "select.rungs": [], "training.checkpoint_seconds": 0,
+    }  # fmt: skip
+    rows = data_folder / "labelled.csv"
+    with pytest.raises(KeyboardInterrupt):
+        fewtune.fit(rows, str(encoder), settings=settings, listeners=[stop], **more)
+    again = fewtune.fit(rows, str(encoder), resume=True, **more)
+    whole = fewtune.fit(
+        rows, str(encoder), settings=settings, **(more | {"output": tmp_path / "whole"})
+    )
+    assert again.chosen == whole.chosen
+    told = [(one.path / "crossfit.jsonl").read_text(encoding="utf-8") for one in (again, whole)]
+    assert told[0] == told[1]
+
+
+def test_without_a_refit_the_training_rows_train_what_is_kept(data_folder, encoder, tmp_path):
+    """The folds' models are nobody's: the last one stood elsewhere than where all are best."""
+    found = fewtune.fit(
+        data_folder / "labelled.csv",
+        str(encoder),
+        test=data_folder / "labelled_test.csv",
+        settings={
+            "method.name": "full", "training.updates": 8, "training.evaluations": 2,
+            "training.learning_rate": 0.003, "select.folds": 2, "select.dial": [1.0],
+            "select.rungs": [], "select.refit": False,
+        },
+        output=tmp_path / "run",
+    )  # fmt: skip
+    assert found.chosen["updates"]
+    said = [e["values"] for e in kept(found) if e["kind"] == "stage"]
+    (again,) = [s for s in said if s["name"] == "full+train"]
+    assert again["sentence"].startswith("training full again on 50 known rows")
+
+
+def test_where_nothing_was_tuned_the_start_is_kept(data_folder, encoder, tmp_path):
+    """Updates so large that they destroy the encoder: what is left is a head fitted on the base."""
+    more = {"test": data_folder / "labelled_test.csv"}
+    shared = {"select.folds": 2, "select.rungs": [], "select.dial": [1.0]}
+    rate = {"training.learning_rate": 1.0, "training.updates": 4, "training.evaluations": 2}
+    tuned, head = (
+        fewtune.fit(
+            data_folder / "labelled.csv",
+            str(encoder),
+            settings={"method.name": method, **shared, **(rate if method == "full" else {})},
+            output=tmp_path / method,
+            **more,
+        )
+        for method in ("full", "head")
+    )
+    assert tuned.chosen["updates"] == 0
+    lines = (tuned.path / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["input"] for line in lines]
+    given = [[answer["label"] for answer in run.predict(texts)] for run in (tuned, head)]
+    assert given[0] == given[1]
 
 
 def test_joined_outcomes_keep_groups_of_parts_apart():
@@ -120,3 +218,39 @@ def test_joined_outcomes_keep_groups_of_parts_apart():
     assert both.truth.tolist() == [0, 1, 1]
     assert both.predicted.tolist() == [0, 1, 2]
     assert both.labels == ("a", "b", "c")
+
+
+def test_a_class_that_is_one_unit_is_left_out_of_a_fold_and_no_fault_is_seen_in_it(
+    data_folder, encoder, tmp_path
+):
+    with (data_folder / "labelled.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    first, second = sorted({row["label"] for row in rows})[:2]
+    few = [row for row in rows if row["label"] == second][:6]
+    with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label", "group"])
+        for number, row in enumerate([r for r in rows if r["label"] == first] + few):
+            one_unit = row["label"] == second
+            writer.writerow([row["text"], row["label"], "one" if one_unit else f"g{number}"])
+    run = fewtune.fit(
+        tmp_path / "a.csv",
+        str(encoder),
+        settings={
+            "method.name": "full",
+            "training.updates": 4,
+            "training.evaluations": 2,
+            "select.folds": 2,
+            "select.rungs": ["head"],
+            "controls": ["majority"],
+        },
+        output=tmp_path / "run",
+    )
+    tried = [event for event in kept(run) if event["kind"] == "choice"]
+    judged = {one["n"] for event in tried for one in event["values"].get("alternatives", ())}
+    assert len(judged) == 1, "every candidate is judged on the same rows"
+    assert "shuffled_labels" not in [fault["name"] for fault in told_of(run)]
+
+
+def told_of(run):
+    return json.loads((run.path / "scores.json").read_text(encoding="utf-8"))["diagnosis"]

@@ -10,7 +10,7 @@ from outcomes import generated
 
 from fewtune.measures.base import row_measure
 from fewtune.plan.plan import Plan
-from fewtune.select import dial
+from fewtune.select import budget, dial
 
 
 def turned(monkeypatch, losses, rises):
@@ -37,11 +37,13 @@ def turned(monkeypatch, losses, rises):
         def __init__(self, *_):
             pass
 
-        def rise(self, _):
-            value = stands[now["at"]][1]
+        def losses(self, _):
+            return stands[now["at"]][1]
+
+        def rise(self, value):
             return dial.Rise(value, value > 0.05, value / 2)
 
-    monkeypatch.setattr(dial, "_General", General)
+    monkeypatch.setattr(dial, "General", General)
     monkeypatch.setattr(dial, "restore_weights", lambda model, alpha: now.update(at=alpha))
     return dial.turn(material, run)
 
@@ -67,16 +69,17 @@ def test_the_budget_is_kept_where_it_costs_next_to_nothing(monkeypatch, losses, 
     assert found.alpha == expected
     # What is told is what the whole tuning costs, wherever the dial stands.
     assert (found.rise.value, found.rise.error) == (rises[-1], rises[-1] / 2)
+    assert found.kept_rise.value == rises[(0.25, 0.5, 0.75, 1.0).index(expected)]
 
 
 def test_a_rise_and_its_standard_error_by_hand():
     # Losses of 2 and 3 where the base has 1 and 1: 2.5 times as much, 0.5 off in each passage, so
     # an error of sqrt(0.5) of 2.
-    general = object.__new__(dial._General)
+    general = object.__new__(budget.General)
     general._bound, general._rows, general._base = 0.05, [None, None], np.ones(2)
     outcomes = SimpleNamespace(losses=np.array([2.0, 3.0]))
-    run = SimpleNamespace(model=None, task=SimpleNamespace(outcomes=lambda model, rows: outcomes))
-    rise = general.rise(run)
+    general._task = SimpleNamespace(outcomes=lambda model, rows: outcomes)
+    rise = general.rise(general.losses(None))
     assert rise.value == pytest.approx(1.5)
     assert rise.error == pytest.approx(0.5**0.5 / 2)
     assert rise.beyond

@@ -141,3 +141,25 @@ def test_a_rival_is_foreseen_to_be_trained_in_half_of_the_fits(material, monkeyp
     assert {name for name in parts if name.startswith("race")} == {"race 1 0", "race 1 1"}
     alone = forecast.forecast(replace(material, plan=plan.changed({"select.rates": []})))
     assert "rival" not in {part.name for part in alone}
+
+
+def test_a_cross_fit_is_foreseen_with_all_that_its_folds_read(material, monkeypatch):
+    """By hand: ten known rows of 10 tokens, 40 updates of a second; a token read takes 0.01 s."""
+    for row in (*material.train, *material.validation):
+        object.__setattr__(row, "ids", tuple(range(10)))
+    monkeypatch.setattr(forecast, "_general", lambda material: 400.0)
+    spent = Costs(load=3.0, token=0.01, update={"full": 1.0}, start={"full": 2.0})
+    changes = {"select.folds": 5, "select.dial": [0.5, 1.0]}
+
+    def told(**more):
+        one = replace(material, plan=material.plan.changed({**changes, **more}))
+        return forecast._tried(one, spent, candidate(one, 4, ()))
+
+    # At 4 · 2 + 1 places 20 tokens that are held, 20 that were learnt, 100 of general text.
+    each = 40 + 9 * 0.01 * (20 + 20 + 100) + forecast.TRIAL
+    assert told() == pytest.approx(3 + 2 + 5 * each)
+    assert told(**{"select.repeats": 3}) == pytest.approx(3 + 2 + 15 * each)
+    unbound = 40 + 9 * 0.01 * 40 + forecast.TRIAL
+    assert told(**{"budget.general_loss": 0}) == pytest.approx(3 + 2 + 5 * unbound)
+    alone = forecast._trial(material, spent, candidate(material, 4, ()), 1.0)
+    assert told(**{"select.folds": 0, "select.dial": material.plan.select.dial}) == alone

@@ -207,3 +207,27 @@ def test_the_winner_is_trained_again_on_all_known_rows(run):
     # 40 rows of which 32 trained: as many epochs are 5/4 of the updates.
     trained = json.loads((run.path / "data.json").read_text())["parts"]["train"]
     assert len(again) == round(run.chosen["updates"] * 40 / len(trained))
+
+
+def test_a_rival_that_meets_nan_is_left_out_and_the_fit_goes_on(data_folder, encoder, tmp_path):
+    run = fewtune.fit(
+        data_folder / "labelled.csv",
+        str(encoder),
+        test=data_folder / "labelled_test.csv",
+        settings={
+            "method.name": "full",
+            "training.updates": 20,
+            "training.evaluations": 2,
+            "select.rungs": [],
+            "select.guards": [{"name": "poison:Poison", "options": {"update": 2}}],
+            "controls": ["majority"],
+        },
+        output=tmp_path / "run",
+    )
+    said = [
+        json.loads(line)["values"].get("sentence", "")
+        for line in (tmp_path / "run" / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    (left,) = [sentence for sentence in said if "is left out" in sentence]
+    assert left.startswith("full+poison:Poison~10 is left out") and "nan" in left
+    assert run.chosen["method"] == "full" and run.scores["accuracy"].n

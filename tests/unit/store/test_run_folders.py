@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fewtune.errors import RunError
@@ -45,6 +48,21 @@ def test_lines_and_text_beyond_ascii(tmp_path):
     assert (folder.path / "p.jsonl").read_text("utf-8") == '{"a": "ä€"}\n{"a": 2}\n'
     folder.write_json("x.json", "Grüße")
     assert folder.read_json("x.json") == "Grüße"
+
+
+def test_what_json_has_no_number_for_is_null(tmp_path):
+    """Wherever it stands; a reader other than Python refuses a file with NaN in it."""
+    folder = RunFolder.create(tmp_path / "run")
+    record = {"a": [math.nan, 1.5, (-math.inf,)], "b": {"c": np.float64("nan")}, "n": 2}
+    folder.write_json("x.json", record)
+    assert folder.read_json("x.json") == {"a": [None, 1.5, [None]], "b": {"c": None}, "n": 2}
+    folder.write_lines("p.jsonl", [record, {"loss": math.nan}])
+    lines = (folder.path / "p.jsonl").read_text("utf-8")
+    assert lines.endswith('"n": 2}\n{"loss": null}\n')
+    assert "NaN" not in lines
+    # Files of before hold it.
+    folder.write_text("x.json", '{"low": NaN}')
+    assert math.isnan(folder.read_json("x.json")["low"])
 
 
 def test_a_folder_takes_its_place_only_when_filled(tmp_path):
@@ -95,3 +113,29 @@ def test_discarding_keeps_what_a_training_left(tmp_path):
     folder.write_text("checkpoints/base-samples-1.json", "[]")
     folder.discard()
     assert not folder.path.exists()
+
+
+def test_discarding_takes_nothing_that_the_run_did_not_write(tmp_path):
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_text("plan.yaml", "")
+    (folder.path / "journal.jsonl.tmp").touch()
+    (folder.path / "notes.txt").write_text("mine, put there meanwhile")
+    (folder.path / "pictures").mkdir()
+    folder.discard()
+    assert sorted(p.name for p in folder.path.iterdir()) == ["notes.txt", "pictures"]
+
+
+def test_discarding_a_folder_that_cannot_go(tmp_path, monkeypatch):
+    """The working folder has no name to be removed by; neither has a mount point."""
+    monkeypatch.chdir(tmp_path)
+    folder = RunFolder.create(Path("."))
+    folder.write_text("plan.yaml", "")
+    folder.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_run_is_not_discarded(tmp_path):
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_json("scores.json", {})
+    folder.discard()
+    assert folder.finished

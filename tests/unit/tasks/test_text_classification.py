@@ -9,9 +9,21 @@ import made_data
 import numpy as np
 import pytest
 import torch
+from transformers import (
+    BertConfig,
+    BertModel,
+    MPNetConfig,
+    MPNetModel,
+    RobertaConfig,
+    RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 from fewtune.errors import DataError
 from fewtune.models.load import resolve
+from fewtune.models.tiny import word_tokenizer
+from fewtune.models.view import view
 from fewtune.records import Example
 from fewtune.tasks.base import TaskSettings, inference
 from fewtune.tasks.outcomes import group_numbers
@@ -79,6 +91,55 @@ def test_long_texts_are_cut_at_the_limit(encoder):
     long = Example("clinic " * 300, "billing", "made:1")
     assert make(encoder).encode([long])[0].length == 128
     assert make(encoder, max_length=9).encode([long])[0].length == 9
+
+
+SMALL = {
+    "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "vocab_size": 400, "pad_token_id": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "positions", "longest"),
+    [
+        (BertModel, BertConfig, 40, 40),
+        (RobertaModel, RobertaConfig, 42, 40),
+        (XLMRobertaModel, XLMRobertaConfig, 42, 40),
+        (MPNetModel, MPNetConfig, 42, 40),
+    ],
+)
+@pytest.mark.parametrize("told", [None, 512, 9])
+@pytest.mark.parametrize("wanted", [0, 60, 7])
+def test_no_text_is_longer_than_the_model_has_places(
+    tmp_path, model, config, positions, longest, told, wanted
+):
+    """Whatever the tokenizer says, which may be nothing; RoBERTa's first two places are unused."""
+    tokenizer = word_tokenizer(made_data.every_text())
+    tokenizer.model_max_length = told or 10**30
+    tokenizer.save_pretrained(tmp_path)
+    made = model(config(max_position_embeddings=positions, **SMALL))
+    made.save_pretrained(tmp_path)
+    task = make(tmp_path, max_length=wanted)
+    (row,) = task.encode([Example("clinic " * 100, "billing", "made:1")])
+    assert row.length == min(told or longest, wanted or longest, longest)
+    assert states(task, [row]).isfinite().all()
+    if not told and not wanted:
+        assert view(str(tmp_path), "labelled_text").embed(["clinic " * 100]).shape == (1, 16)
+        with pytest.raises((IndexError, RuntimeError)):
+            made(input_ids=torch.full((1, longest + 1), 9))
+
+
+def test_where_nothing_tells_a_limit_it_is_512(tmp_path):
+    from transformers import T5Config, T5EncoderModel
+
+    tokenizer = word_tokenizer(made_data.every_text())
+    tokenizer.model_max_length = 10**30
+    tokenizer.save_pretrained(tmp_path)
+    T5EncoderModel(
+        T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    ).save_pretrained(tmp_path)
+    assert make(tmp_path).max_length() == 512
+    assert make(tmp_path, max_length=700).max_length() == 700
 
 
 def test_probabilities_sum_to_one_and_the_answer_is_the_largest(encoder):

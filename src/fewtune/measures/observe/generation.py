@@ -26,13 +26,17 @@ LARGE = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Most:
-    """How much is looked at: items, paragraphs of general text, rows, beginnings, answers."""
+    """How much is looked at: items, paragraphs of general text, rows, beginnings, answers, secrets.
+
+    ``secrets`` are those that a planted one is ranked among.
+    """
 
     items: int
     paragraphs: int
     rows: int
     beginnings: int
     answers: int
+    secrets: int = 512
 
 
 WHOLE = Most(items=0, paragraphs=0, rows=64, beginnings=32, answers=24)
@@ -42,7 +46,7 @@ def most_for(parameters: int, accelerated: bool = False) -> Most:
     """Return how much is looked at of a model of that size: less of a large one on a processor."""
     if parameters < LARGE or accelerated:
         return WHOLE
-    return Most(items=200, paragraphs=16, rows=32, beginnings=24, answers=12)
+    return Most(items=200, paragraphs=16, rows=32, beginnings=24, answers=12, secrets=128)
 
 
 def observe_generation(

@@ -40,7 +40,7 @@ class ProbeAnswers:
     kinds
         Kind of each item: ``cloze``, ``grammar``… or ``own``.
     groups
-        Number of the group of items that share their options; an interval resamples groups.
+        Number of the group of each item, as ``in_groups`` has them; an interval resamples groups.
     options
         Number of options of each item; 1 for a question that is answered freely.
     before, after
@@ -90,11 +90,16 @@ def observe_probes(
 
 
 def in_groups(asked: Sequence[ProbeItem], most: int = 0) -> list[list[ProbeItem]]:
-    """Return the items in groups that share their options; about ``most`` items, or all for 0."""
+    """Return the items in groups of one witness each; about ``most`` items, or all for 0.
+
+    Texts to go on with that share their options are one group: they are made so that each option
+    is right as often. A question stands alone: of options that many share, as yes and no or A to
+    D, one may be right nearly always, and each question tells something of its own.
+    """
     groups: dict[tuple[str, ...], list[ProbeItem]] = defaultdict(list)
     for number, item in enumerate(asked):
-        # Questions that are answered freely have no options to share.
-        groups[item.options if len(item.options) > 1 else ("", str(number))].append(item)
+        shares = len(item.options) > 1 and not item.asked
+        groups[item.options if shares else ("", str(number))].append(item)
     every = list(groups.values())
     count = max(1, round(most * len(every) / len(asked))) if most else len(every)
     return [every[i] for i in spread(count, len(every))]
@@ -136,7 +141,7 @@ def likeliest(groups: Sequence[Sequence[ProbeItem]], found: NDArray[np.float64])
     Parameters
     ----------
     groups
-        Items that share their options, in groups.
+        Items in groups, as ``in_groups`` has them.
     found
         Log-probability in nats of each option of each item, in order.
     """

@@ -26,8 +26,8 @@ class OwnProbes:
     Attributes
     ----------
     items
-        Questions. One with options is right where the right option is the likeliest; one without
-        is right where the model would write the answer word for word.
+        Questions. One with options is right where the right option is the likeliest by the byte;
+        one without is right where the model would write the answer word for word.
     texts
         Passages whose loss per byte is compared before and after.
     """

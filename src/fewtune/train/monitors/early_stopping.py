@@ -1,4 +1,4 @@
-"""Stops when evaluations no longer improve by more than their noise; the best weights are kept."""
+"""Stops after evaluations in a row without improvement; the best weights are kept."""
 
 from __future__ import annotations
 
@@ -17,15 +17,22 @@ class EarlyStoppingOptions(Options):
 
     patience: int = Field(4, ge=1, description="evaluations without improvement that are borne")
     least: float = Field(
-        0.1, ge=0, description="least improvement, in standard errors of the validation loss"
+        0.1,
+        ge=0,
+        description="least fall of the validation loss, in its standard errors; any gain of the "
+        "headline improves too, and a generator's headline is that loss",
     )
 
 
 class EarlyStopping(Monitor):
     """Patience counted in evaluations, not epochs; either loss or headline may improve.
 
-    Waiting for both to end matters: stopping on validation loss alone costs points of accuracy,
-    which often still rises after the loss has turned.
+    The validation loss improves where it falls below its last improvement by more than ``least``
+    standard errors, the headline where it is better than ever before, by however little. Waiting
+    for both to end matters: stopping on validation loss alone costs points of accuracy, which often
+    still rises after the loss has turned. In generation the headline is the validation loss itself:
+    there a new lowest loss improves whatever ``least`` is, and training stops once ``patience``
+    evaluations in a row brought none.
     """
 
     Options = EarlyStoppingOptions

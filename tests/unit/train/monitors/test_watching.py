@@ -15,6 +15,7 @@ from fewtune.tasks.generation import Generation
 from fewtune.tasks.text_classification import TextClassification
 from fewtune.train.loop import train
 from fewtune.train.monitors.base import Evaluation, Monitor, Step
+from fewtune.train.monitors.early_stopping import EarlyStopping
 from fewtune.train.monitors.over_memorization import OverMemorization, right_shares, with_typos
 from fewtune.train.monitors.time_budget import TimeBudget
 from fewtune.train.monitors.underfitting import Underfitting
@@ -51,6 +52,22 @@ def test_time_is_counted_from_the_first_update(toy):
     assert advice.figure == pytest.approx(61.0)
     assert "61 seconds" in advice.sentence
     assert "3 of 40 updates" in advice.sentence
+
+
+@pytest.mark.parametrize(
+    ("headline", "stops_at"),
+    [(lambda loss: (loss, -1), 11), (lambda loss: (0.5, 1), 2)],
+    ids=["a generator's headline is its loss", "a headline that stands still"],
+)
+def test_a_fall_within_the_noise_improves_where_the_loss_is_the_headline(headline, stops_at):
+    """Nine falls of 0.001, of which one standard error is 0.05 and wanted; then it stands still."""
+    monitor = EarlyStopping({"patience": 2, "least": 1.0})
+    losses = [1.0 - 0.001 * min(number, 9) for number in range(12)]
+    said = [
+        monitor.after_evaluation(None, Evaluation(number, loss, 0.05, *headline(loss))).action
+        for number, loss in enumerate(losses)
+    ]
+    assert said.index("stop") == stops_at
 
 
 def test_time_goes_on_in_a_resumed_run(toy):
