@@ -36,7 +36,12 @@ GROUPS = {
 }
 """What a boss asks of a tuned model, and the names by which a score is known to answer it."""
 
-OF_BASE = {"chrf": "chrf_base", "diversity_distinct_2": "diversity_base_distinct_2"}
+OF_BASE = {
+    "chrf": "chrf_base",
+    "diversity_distinct_2": "diversity_base_distinct_2",
+    "ends_by_itself": "ends_by_itself_base",
+    "sharpness": "sharpness_base",
+}
 """Scores of the base that a measure gives beside the tuned model's, by the latter's names."""
 
 MOST_WIDTHS = 6

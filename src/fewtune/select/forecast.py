@@ -205,13 +205,14 @@ def _control(material: Material, costs: Costs, name: str) -> float:
 
 def _observed(material: Material, costs: Costs) -> float:
     """Return the seconds of what is looked at after the fit."""
-    few = material.test[:500]
-    # Sharpness is that of the base as well.
-    read = KINDS * tokens_of(few) + 10 * tokens_of(material.known[:128])
-    if material.task.name != "generation":
-        return costs.token * (
-            read + 2 * tokens_of(material.test[:256]) + tokens_of(material.test[:16])
-        )
+    few, language = material.test[:500], material.task.name == "generation"
+    read = KINDS * tokens_of(few)
+    if material.task.name not in METHODS.load(material.plan.method.name).solves:
+        # Below a head that a solver fits nothing moves. Sharpness is that of the base as well.
+        read += 10 * tokens_of(material.known[:128])
+        read += 0 if language else 2 * tokens_of(material.test[:256])
+    if not language:
+        return costs.token * (read + tokens_of(material.test[:16]))
     probes = PROBE_LETTERS / _letters(material)
     read += 2 * (_general(material) / 2 + probes + tokens_of(material.test[:64]))
     return costs.token * read + sum(_written(material, costs, *one) for one in _answers(material))

@@ -83,8 +83,10 @@ class TextClassification(KeepsClasses):
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Return the rows; texts longer than the model can take are cut on the right."""
         encoded = encode_inputs(self.tokenizer, [e.input for e in examples], self.max_length())
+        # Tokenizers of language models make nothing of an empty text; a model reads one token.
+        nothing = (int(self.tokenizer.eos_token_id or self.tokenizer.pad_token_id or 0),)
         rows = [
-            Row(example, e.ids, label=label_number(example, self._number), cut=e.cut)
+            Row(example, e.ids or nothing, label=label_number(example, self._number), cut=e.cut)
             for example, e in zip(examples, encoded, strict=True)
         ]
         self.remember(rows)

@@ -158,3 +158,11 @@ def test_probabilities_sum_to_one_and_the_answer_is_the_largest(encoder):
 
 def test_rows_of_a_group_share_its_number():
     assert group_numbers(["x", "", "y", "x", ""]).tolist() == [0, 1, 2, 0, 3]
+
+
+def test_an_empty_text_is_answered_where_the_tokenizer_makes_nothing_of_it():
+    task = make("builtin")
+    assert task.tokenizer("")["input_ids"] == []
+    answers = task.predict(task.load_model(), [Example("", None, "a"), Example("hi", None, "b")])
+    alone = task.predict(task.load_model(), [Example("", None, "a")])
+    assert alone[0]["probability"] == pytest.approx(answers[0]["probability"], abs=1e-5)
