@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import fewtune
+from fewtune.records import Score
+from fewtune.verbs.earlier import stands
 
 SHORT = {"training.updates": 4, "training.evaluations": 1, "select.samples": 2}
 TUNED = {"method.name": "full", "select.rungs": [], "training.updates": 12}
@@ -79,6 +81,22 @@ class TestEarlier:
         page = (later.path / "report.html").read_text(encoding="utf-8")
         assert "Against the earlier version: this run" in page
         assert "Right before, wrong now" in page
+
+    @pytest.mark.parametrize(
+        ("values", "knew", "holds", "said"),
+        [
+            ((-0.1, -0.15, -0.05), 0, True, "worse than the earlier version (old): -10.0 points"),
+            ((-0.1, -0.15, -0.05), 7, False, "trained on 7 of these rows"),
+            ((-0.1, -0.25, 0.05), 0, False, "not to be told from the earlier version (old)"),
+            ((0.1, 0.05, 0.15), 0, False, "better than the earlier version (old): +10.0 points"),
+        ],
+    )
+    def test_who_is_surely_worse_than_it_does_not_take_its_place(self, values, knew, holds, said):
+        difference = Score("accuracy", *values, 90, "higher", "share")
+        found = {"run": "old", "difference": difference.as_json(), "knew": knew}
+        [guard] = stands(found, Score("accuracy", 0.8, 0.7, 0.9, 90, "higher", "share"))
+        assert guard.holds is holds
+        assert said in guard.reason
 
     def test_rows_that_it_was_trained_on_are_told(self, probed, data_folder, encoder, tmp_path):
         run = fewtune.fit(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from fewtune.records import Score, Verdict
 from fewtune.select.guards import Guard, interval
 
-__all__ = ["decide"]
+__all__ = ["decide", "gain_in_words"]
 
 WORDS = {
     "majority": "always answering the commonest label",
@@ -84,7 +84,7 @@ def _compared(
     gained = sign * difference.value
     low = difference.low if sign > 0 else -difference.high
     high = difference.high if sign > 0 else -difference.low
-    amount = _amount(headline, gained, low, high, difference.n)
+    amount = gain_in_words(headline, gained, low, high, difference.n)
     name = WORDS.get(control, control)
     least = 0.0 if control in TUNED else NEGLIGIBLE * abs(headline.value - difference.value)
     if low > 0 and gained < least:
@@ -115,7 +115,7 @@ def _compared(
     return Guard(True, f"not better than {name}: {amount}", instead if best else "")
 
 
-def _amount(headline: Score, gained: float, low: float, high: float, n: int) -> str:
+def gain_in_words(headline: Score, gained: float, low: float, high: float, n: int) -> str:
     """Return a gain with its interval in words: points for shares, else the measure's own unit."""
     if headline.unit == "share":
         figures = f"{100 * gained:+.1f} points of {headline.name.replace('_', ' ')}"

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fewtune.environment import give_back_memory
 from fewtune.errors import PlanError
 from fewtune.measures.base import RowMeasure
-from fewtune.records import Dataset
+from fewtune.records import Dataset, Score
+from fewtune.select.guards import Guard
+from fewtune.select.verdict import gain_in_words
 from fewtune.store.runs import RunFolder
 from fewtune.tasks.base import Row
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.verbs.kept import FACTS, load_model, source_of
-from fewtune.verbs.paired import in_words
+from fewtune.verbs.paired import in_words, sense
 from fewtune.verbs.result import open_run
 
-__all__ = ["answers_of", "beside", "refuse_unlike"]
+__all__ = ["answers_of", "beside", "refuse_unlike", "stands"]
 
 
 def refuse_unlike(run: Path, task: str, data: Dataset) -> None:
@@ -102,7 +104,41 @@ def beside(
     met = sum(rows[at].example.fingerprint in seen for at in common)
     knew = f"; {run} was trained on {met} of them, which flatters it" if met else ""
     said = in_words("this run", str(run), difference)
-    return {"run": str(run), "difference": difference.as_json(), "sentence": f"{said}{knew}"}
+    return {
+        "run": str(run),
+        "difference": difference.as_json(),
+        "knew": met,
+        "sentence": f"{said}{knew}",
+    }
+
+
+def stands(found: Mapping[str, Any] | None, headline: Score) -> list[Guard]:
+    """Return what the comparison says of shipping: who is surely worse does not take its place.
+
+    Where the earlier run was trained on some of the rows it may only seem better, and does not hold
+    the new one back.
+
+    Parameters
+    ----------
+    found
+        What ``beside`` gave.
+    headline
+        The headline measure of the new model.
+    """
+    if found is None:
+        return []
+    difference = Score.from_json(found["difference"])
+    sign = 1 if difference.direction == "higher" else -1
+    low, high = sorted((sign * difference.low, sign * difference.high))
+    figures = gain_in_words(headline, sign * difference.value, low, high, difference.n)
+    word, name = sense(difference), f"the earlier version ({found['run']})"
+    if word == "worse":
+        held = not found["knew"]
+        seen = "" if held else f"; it was trained on {found['knew']} of these rows"
+        cure = f"Keep {found['run']}, or train on its rows as well"
+        return [Guard(held, f"worse than {name}: {figures}{seen}", cure)]
+    words = "better than" if word == "better" else "not to be told from"
+    return [Guard(False, f"{words} {name}: {figures}")]
 
 
 def _plain(name: str) -> str:

@@ -21,7 +21,7 @@ from fewtune.select.trials import Trial
 from fewtune.select.verdict import decide
 from fewtune.tasks.outcomes import Outcomes
 from fewtune.verbs.asked import harness_scores
-from fewtune.verbs.earlier import beside
+from fewtune.verbs.earlier import beside, stands
 from fewtune.verbs.kept import load_model
 from fewtune.verbs.rotated import Rotation, everything, widened
 
@@ -127,7 +127,7 @@ def decided(
     return decide(
         found.scores[material.task.headline],
         found.paired,
-        watched=watched,
+        watched=[*stands(found.earlier, found.scores[material.task.headline]), *watched],
         faults=[*one_group(found.outcomes.groups.tolist()), *faults],
         otherwise=_in_turn(material),
     )
