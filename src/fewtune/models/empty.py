@@ -11,6 +11,7 @@ from torch import nn
 from fewtune.models.classifier import TextClassifier
 from fewtune.models.image_classifier import classifier_of
 from fewtune.models.load import Source
+from fewtune.models.pooler import without_pooler
 
 __all__ = ["empty_model", "most_tokens"]
 
@@ -44,8 +45,7 @@ def empty_model(config: Any, task: str, classes: int = 2) -> nn.Module:
         if task == "image_classification":
             whole = AutoModelForImageClassification.from_config(config, **given)
             return classifier_of(whole, Source(config.model_type, "no folder"), classes)[0]
-        if config.model_type in ("bert", "roberta"):
-            given["add_pooling_layer"] = False
+        given |= without_pooler(config)
         return TextClassifier(AutoModel.from_config(config, **given), classes)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fewtune.errors import PlanError
 from fewtune.models.load import Source, loaded, read_config, require, whole
+from fewtune.models.pooler import without_pooler
 
 __all__ = ["KINDS", "load_packed", "packed_config", "packing", "refuse_packed", "why_not_packed"]
 
@@ -94,7 +95,6 @@ def load_packed(source: Source, task: str) -> Any:
     config = read_config(source)
     require(source, config, KINDS[task], task.replace("_", " "))
     kind = AutoModelForCausalLM if task == "generation" else AutoModel
-    poolers = task != "generation" and config.model_type in ("bert", "roberta")
     return whole(
         source,
         loaded(
@@ -106,6 +106,6 @@ def load_packed(source: Source, task: str) -> Any:
             dtype=torch.float32,
             use_safetensors=True,
             output_loading_info=True,
-            **({"add_pooling_layer": False} if poolers else {}),
+            **({} if task == "generation" else without_pooler(config)),
         ),
     )

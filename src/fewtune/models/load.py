@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fewtune.errors import ModelError
+from fewtune.models.pooler import without_pooler
 from fewtune.models.source import Source, resolve
 
 __all__ = [
@@ -137,8 +138,7 @@ def load_encoder(source: Source, *, low: bool = False) -> Any:
 
     config = read_config(source)
     require(source, config, ("text", "causal"), "text classification")
-    extra = {"add_pooling_layer": False} if config.model_type in ("bert", "roberta") else {}
-    return _read(source, config, AutoModel, MODEL_MAPPING, low, **extra)
+    return _read(source, config, AutoModel, MODEL_MAPPING, low, **without_pooler(config))
 
 
 def _read(source: Source, config: Any, loader: Any, kinds: Any, low: bool, **extra: Any) -> Any:

@@ -7,11 +7,12 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModel
 
 from fewtune.errors import ModelError
 from fewtune.models import load
 from fewtune.models import source as where
+from fewtune.models.empty import empty_model
 from fewtune.models.load import fingerprint, model_kind, parameter_count, resolve
 
 
@@ -115,3 +116,22 @@ def test_minilm_is_the_published_one_or_refused(monkeypatch):
     monkeypatch.setattr(where, "MINILM_SHA256", "0" * 64)
     with pytest.raises(ModelError, match="sha256 0000"):
         resolve("minilm")
+
+
+@pytest.mark.parametrize("kind", ["xlm-roberta", "camembert", "mpnet", "bert", "distilbert"])
+@pytest.mark.parametrize("pooler", [True, False])
+def test_an_encoder_is_read_with_or_without_weights_of_a_pooler(tmp_path, kind, pooler):
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = AutoConfig.for_model(kind, vocab_size=40, **small, intermediate_size=16)
+    if kind == "distilbert":
+        made = AutoModel.from_config(config)
+    else:
+        made = AutoModel.from_config(config, add_pooling_layer=pooler)
+    made.save_pretrained(tmp_path)
+    read = load.load_encoder(resolve(str(tmp_path)))
+    whole = dict(made.named_parameters())
+    for name, value in read.named_parameters():
+        assert torch.equal(value, whole[name])
+    assert "pooler.dense.weight" not in dict(read.named_parameters())
+    shape = empty_model(read.config, "text_classification", 2).encoder
+    assert [n for n, _ in shape.named_parameters()] == [n for n, _ in read.named_parameters()]
