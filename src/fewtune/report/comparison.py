@@ -30,13 +30,14 @@ GROUPS = {
     "memorization": ("memor", "extract", "canary", "exposure"),
     "robustness": ("robust", "typo", "perturb", "paraphrase", "sharp"),
     "calibration": ("calib", "ece", "conformal", "temperature", "coverage", "brier"),
-    "answers": ("chrf", "ends_by"),
+    "answers": ("exact_match", "chrf", "ends_by"),
     "diversity": ("distinct", "divers", "repetition"),
     "generalization": ("gap", "train_"),
 }
 """What a boss asks of a tuned model, and the names by which a score is known to answer it."""
 
 OF_BASE = {
+    "exact_match": "exact_match_base",
     "chrf": "chrf_base",
     "diversity_distinct_2": "diversity_base_distinct_2",
     "ends_by_itself": "ends_by_itself_base",
