@@ -153,6 +153,7 @@ class TestEarlier:
         assert said in done.err
         assert not (tmp_path / "run").exists()
 
+    @pytest.mark.slow
     def test_a_generator_is_compared_too(self, generated, data_folder, causal_lm, tmp_path):
         run = fewtune.fit(
             data_folder / "prompts.jsonl",

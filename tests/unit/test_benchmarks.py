@@ -83,6 +83,7 @@ class TestPrinting:
 
 
 class TestFewShot:
+    @pytest.mark.slow
     def test_a_fit_is_kept_with_what_its_own_process_ran_with(
         self, tmp_path, encoder, monkeypatch, capsys
     ):
