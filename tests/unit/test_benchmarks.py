@@ -154,7 +154,6 @@ class TestTargetAndForgetting:
             (fit(0.06, 0.01, 0.11), fit(0.02, 0.01, 0.03)),
         ]
         seen = _target_judged.probed(pairs)
-        assert seen is not None
         assert seen.lost == pytest.approx((0.08, 0.02))
         assert seen.saved == pytest.approx(0.75)
         # Half of 0.10 and 0.10; half of 0.06 and 0.02.
